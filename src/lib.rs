@@ -4,5 +4,6 @@
 
 pub mod config;
 pub mod event;
+pub mod outputs;
 pub mod protocols;
 pub mod stream;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events: a value per field, in reusable memory of the worker, written once as JSON.
 
+pub mod chunk;
 pub mod field;
 pub mod json;
 #[cfg(test)]
