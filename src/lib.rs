@@ -3,3 +3,5 @@
 #![deny(unsafe_code)]
 
 pub mod event;
+pub mod flow;
+pub mod wire;

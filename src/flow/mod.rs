@@ -1,0 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Flows: what identifies one.
+
+pub mod community_id;
