@@ -4,6 +4,8 @@
 
 pub mod config;
 pub mod event;
+pub mod flow;
 pub mod outputs;
 pub mod protocols;
 pub mod stream;
+pub mod wire;
