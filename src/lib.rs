@@ -1,3 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Wirebeat.
+//! Wirebeat: a DPDK-native network analyser with Packetbeat's configuration and events.
+#![deny(unsafe_code)]
+
 pub mod config;
+pub mod event;
+pub mod outputs;
+pub mod protocols;
+pub mod stream;

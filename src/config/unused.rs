@@ -148,14 +148,14 @@ fn nearest(path: &str, canonical: &str, known: &[String], marks: &Marks) -> Opti
     if path.len() > LONGEST {
         return None;
     }
-    let known_names = known.iter().map(|name| at_same_depth(name, canonical));
-    let asked = marks.asked.iter().filter(|name| name.len() <= LONGEST).cloned();
     let last = canonical.rsplit('.').next().unwrap_or(canonical);
     let most_changes = 1 + last.chars().count() / 4;
+    let known_names = known.iter().map(|name| (canonical, at_same_depth(name, canonical)));
+    let asked = marks.asked.iter().map(|name| (path, name.clone()));
     let by_letters = known_names
         .chain(asked)
-        .filter(|name| [canonical, path].iter().any(|other| name.len().abs_diff(other.len()) <= 4 * most_changes))
-        .map(|name| (strsim::osa_distance(&name, canonical).min(strsim::osa_distance(&name, path)), name))
+        .filter(|(written, name)| name.len().abs_diff(written.len()) <= most_changes)
+        .map(|(written, name)| (strsim::osa_distance(&name, written), name))
         .filter(|(changes, _)| *changes > 0 && *changes <= most_changes)
         .min();
     by_letters.map(|(_, name)| name).or_else(|| {

@@ -1,0 +1,290 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Values of an event and the memory behind them: text in one buffer, lists and maps on a tape.
+
+use std::fmt::Write as _;
+use std::net::IpAddr;
+
+/// A value. Text, lists and maps point into the event that made them.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Value {
+    Null,
+    Boolean(bool),
+    Signed(i64),
+    Unsigned(u64),
+    Float(f64),
+    /// Nanoseconds since 1970, UTC.
+    Time(i64),
+    Address(IpAddr),
+    Mac([u8; 6]),
+    Static(&'static str),
+    /// Text at `start`, of `length` bytes, not necessarily UTF-8.
+    Text {
+        start: u32,
+        length: u32,
+    },
+    /// JSON that is written as it stands: a fragment made at start.
+    Json {
+        start: u32,
+        length: u32,
+    },
+    /// Elements on the tape; an element that is a list or map is followed by its own elements.
+    List {
+        start: u32,
+        end: u32,
+    },
+    /// Keys (text) and values in turn on the tape.
+    Map {
+        start: u32,
+        end: u32,
+    },
+}
+
+/// What the values of one event point into.
+#[derive(Default)]
+pub(super) struct Content {
+    pub text: Vec<u8>,
+    pub tape: Vec<Value>,
+}
+
+impl Content {
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.tape.clear();
+    }
+
+    pub fn store(&mut self, text: &[u8]) -> Value {
+        let start = self.text.len() as u32;
+        self.text.extend_from_slice(text);
+        Value::Text { start, length: text.len() as u32 }
+    }
+
+    pub fn format(&mut self, arguments: std::fmt::Arguments<'_>) -> Value {
+        let start = self.text.len();
+        // Writing into memory only fails when a Display implementation fails.
+        let _ = Sink(&mut self.text).write_fmt(arguments);
+        Value::Text { start: start as u32, length: (self.text.len() - start) as u32 }
+    }
+
+    pub fn list(&mut self, fill: impl FnOnce(&mut ListWriter<'_>)) -> Value {
+        let start = self.tape.len() as u32;
+        fill(&mut ListWriter { content: self });
+        Value::List { start, end: self.tape.len() as u32 }
+    }
+
+    pub fn map(&mut self, fill: impl FnOnce(&mut MapWriter<'_>)) -> Value {
+        let start = self.tape.len() as u32;
+        fill(&mut MapWriter { content: self });
+        Value::Map { start, end: self.tape.len() as u32 }
+    }
+
+    /// A list of the old value's elements and those of `fill`.
+    pub fn extended(&mut self, old: Option<Value>, fill: impl FnOnce(&mut ListWriter<'_>)) -> Value {
+        let start = self.tape.len() as u32;
+        match old {
+            Some(Value::List { start: from, end }) => {
+                // Nested lists keep pointing at their old place, which is never right behind their new one.
+                let mut position = from;
+                while position < end {
+                    let element = self.tape[position as usize];
+                    position = self.after(position);
+                    self.tape.push(element);
+                }
+            }
+            Some(value) => self.tape.push(value),
+            None => {}
+        }
+        fill(&mut ListWriter { content: self });
+        Value::List { start, end: self.tape.len() as u32 }
+    }
+
+    /// Tape position after the element at `position`.
+    fn after(&self, position: u32) -> u32 {
+        match self.tape[position as usize] {
+            // Elements lie behind their list or map only when they were written there.
+            Value::List { start, end } | Value::Map { start, end } if start == position + 1 => end.max(start),
+            _ => position + 1,
+        }
+    }
+
+    pub fn text_of(&self, value: Value) -> Option<&[u8]> {
+        match value {
+            Value::Static(text) => Some(text.as_bytes()),
+            Value::Text { start, length } => {
+                let start = start as usize;
+                self.text.get(start..start + length as usize)
+            }
+            _ => None,
+        }
+    }
+
+    pub fn elements(&self, value: Value) -> impl Iterator<Item = Value> + '_ {
+        let (mut position, end, mut single) = match value {
+            Value::List { start, end } => (start, end, None),
+            other => (0, 0, Some(other)),
+        };
+        std::iter::from_fn(move || {
+            if let Some(value) = single.take() {
+                return Some(value);
+            }
+            if position >= end {
+                return None;
+            }
+            let element = self.tape[position as usize];
+            position = self.after(position);
+            Some(element)
+        })
+    }
+
+    pub fn entries(&self, value: Value) -> impl Iterator<Item = (Value, Value)> + '_ {
+        let (mut position, end) = match value {
+            Value::Map { start, end } => (start, end),
+            _ => (0, 0),
+        };
+        std::iter::from_fn(move || {
+            if position + 1 >= end {
+                return None;
+            }
+            let key = self.tape[position as usize];
+            let value = self.tape[position as usize + 1];
+            position = self.after(position + 1);
+            Some((key, value))
+        })
+    }
+
+    /// The value at a dotted path inside a map.
+    pub fn inside(&self, value: Value, path: &str) -> Option<Value> {
+        for (key, inner) in self.entries(value) {
+            let key = self.text_of(key)?;
+            if key == path.as_bytes() {
+                return Some(inner);
+            }
+            if path.as_bytes().starts_with(key) && path.as_bytes().get(key.len()) == Some(&b'.') {
+                if let Some(found) = self.inside(inner, &path[key.len() + 1..]) {
+                    return Some(found);
+                }
+            }
+        }
+        None
+    }
+}
+
+struct Sink<'a>(&'a mut Vec<u8>);
+
+impl std::fmt::Write for Sink<'_> {
+    fn write_str(&mut self, text: &str) -> std::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
+    }
+}
+
+/// Adds elements to a list.
+pub struct ListWriter<'a> {
+    content: &'a mut Content,
+}
+
+impl ListWriter<'_> {
+    pub fn value(&mut self, value: Value) {
+        self.content.tape.push(value);
+    }
+
+    pub fn text(&mut self, text: impl AsRef<[u8]>) {
+        let value = self.content.store(text.as_ref());
+        self.value(value);
+    }
+
+    pub fn constant(&mut self, text: &'static str) {
+        self.value(Value::Static(text));
+    }
+
+    pub fn format(&mut self, arguments: std::fmt::Arguments<'_>) {
+        let value = self.content.format(arguments);
+        self.value(value);
+    }
+
+    pub fn list(&mut self, fill: impl FnOnce(&mut ListWriter<'_>)) {
+        let place = self.content.tape.len();
+        self.content.tape.push(Value::Null);
+        self.content.tape[place] = self.content.list(fill);
+    }
+
+    pub fn map(&mut self, fill: impl FnOnce(&mut MapWriter<'_>)) {
+        let place = self.content.tape.len();
+        self.content.tape.push(Value::Null);
+        let value = self.content.map(fill);
+        self.content.tape[place] = value;
+    }
+}
+
+/// Adds entries to a map. The caller keeps keys distinct.
+pub struct MapWriter<'a> {
+    content: &'a mut Content,
+}
+
+impl MapWriter<'_> {
+    /// A key from the wire; its value comes with the writer that is returned, exactly once.
+    pub fn key(&mut self, key: impl AsRef<[u8]>) -> EntryWriter<'_> {
+        let key = self.content.store(key.as_ref());
+        self.content.tape.push(key);
+        EntryWriter { content: self.content }
+    }
+
+    pub fn constant_key(&mut self, key: &'static str) -> EntryWriter<'_> {
+        self.content.tape.push(Value::Static(key));
+        EntryWriter { content: self.content }
+    }
+
+    pub fn value(&mut self, key: &'static str, value: Value) {
+        self.constant_key(key).value(value);
+    }
+
+    pub fn text(&mut self, key: &'static str, text: impl AsRef<[u8]>) {
+        self.constant_key(key).text(text);
+    }
+
+    pub fn constant(&mut self, key: &'static str, text: &'static str) {
+        self.constant_key(key).value(Value::Static(text));
+    }
+
+    pub fn unsigned(&mut self, key: &'static str, value: u64) {
+        self.constant_key(key).value(Value::Unsigned(value));
+    }
+
+    pub fn format(&mut self, key: &'static str, arguments: std::fmt::Arguments<'_>) {
+        let entry = self.constant_key(key);
+        let value = entry.content.format(arguments);
+        entry.content.tape.push(value);
+    }
+
+    pub fn list(&mut self, key: &'static str, fill: impl FnOnce(&mut ListWriter<'_>)) {
+        self.constant_key(key).list(fill);
+    }
+
+    pub fn map(&mut self, key: &'static str, fill: impl FnOnce(&mut MapWriter<'_>)) {
+        self.constant_key(key).map(fill);
+    }
+}
+
+/// Writes the value of a map's entry.
+#[must_use = "a key without a value breaks the map"]
+pub struct EntryWriter<'a> {
+    content: &'a mut Content,
+}
+
+impl EntryWriter<'_> {
+    pub fn value(self, value: Value) {
+        self.content.tape.push(value);
+    }
+
+    pub fn text(self, text: impl AsRef<[u8]>) {
+        let value = self.content.store(text.as_ref());
+        self.value(value);
+    }
+
+    pub fn list(self, fill: impl FnOnce(&mut ListWriter<'_>)) {
+        ListWriter { content: self.content }.list(fill);
+    }
+
+    pub fn map(self, fill: impl FnOnce(&mut MapWriter<'_>)) {
+        ListWriter { content: self.content }.map(fill);
+    }
+}

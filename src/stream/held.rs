@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Memory for segments that came early: one pool a worker, bounded, its buffers reused.
+
+/// Index of a held segment; [`NONE`] for none.
+pub type HeldIndex = u32;
+pub const NONE: HeldIndex = u32::MAX;
+
+pub struct Held {
+    pub sequence: u32,
+    pub bytes: Vec<u8>,
+    /// Next of the same direction, by sequence number.
+    pub next: HeldIndex,
+}
+
+pub struct HeldPool {
+    slots: Vec<Held>,
+    free: HeldIndex,
+    /// Capacity of all buffers.
+    used_bytes: usize,
+    limit_bytes: usize,
+}
+
+impl HeldPool {
+    pub fn new(limit_bytes: usize) -> HeldPool {
+        HeldPool { slots: Vec::new(), free: NONE, used_bytes: 0, limit_bytes }
+    }
+
+    /// Copies a segment. None when the pool is full.
+    pub fn hold(&mut self, sequence: u32, bytes: &[u8]) -> Option<HeldIndex> {
+        let index = match self.free {
+            NONE => {
+                if self.used_bytes + bytes.len() > self.limit_bytes {
+                    return None;
+                }
+                self.slots.push(Held { sequence, bytes: Vec::new(), next: NONE });
+                (self.slots.len() - 1) as HeldIndex
+            }
+            index => index,
+        };
+        let slot = &mut self.slots[index as usize];
+        let growth = bytes.len().saturating_sub(slot.bytes.capacity());
+        if self.used_bytes + growth > self.limit_bytes {
+            return None;
+        }
+        let next_free = slot.next;
+        let before = slot.bytes.capacity();
+        slot.bytes.clear();
+        slot.bytes.extend_from_slice(bytes);
+        self.used_bytes += slot.bytes.capacity() - before;
+        slot.sequence = sequence;
+        slot.next = NONE;
+        if self.free == index {
+            self.free = next_free;
+        }
+        Some(index)
+    }
+
+    pub fn release(&mut self, index: HeldIndex) {
+        let slot = &mut self.slots[index as usize];
+        // A buffer of a jumbo segment is not kept for small ones.
+        if slot.bytes.capacity() > 16 * 1024 {
+            self.used_bytes -= slot.bytes.capacity();
+            slot.bytes = Vec::new();
+        }
+        slot.bytes.clear();
+        slot.next = self.free;
+        self.free = index;
+    }
+
+    pub fn get(&self, index: HeldIndex) -> &Held {
+        &self.slots[index as usize]
+    }
+
+    pub fn get_mut(&mut self, index: HeldIndex) -> &mut Held {
+        &mut self.slots[index as usize]
+    }
+
+    /// Takes the buffer out, so that it can be read while the pool is in use; [`HeldPool::put_back`] returns it.
+    pub fn take_bytes(&mut self, index: HeldIndex) -> Vec<u8> {
+        std::mem::take(&mut self.slots[index as usize].bytes)
+    }
+
+    pub fn put_back(&mut self, index: HeldIndex, bytes: Vec<u8>) {
+        self.slots[index as usize].bytes = bytes;
+        self.release(index);
+    }
+
+    pub fn used_bytes(&self) -> usize {
+        self.used_bytes
+    }
+
+    /// Segments that are held now.
+    pub fn count(&self) -> usize {
+        let mut free = 0;
+        let mut index = self.free;
+        while index != NONE {
+            free += 1;
+            index = self.slots[index as usize].next;
+        }
+        self.slots.len() - free
+    }
+}

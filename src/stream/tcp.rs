@@ -1,0 +1,494 @@
+// SPDX-License-Identifier: Apache-2.0
+//! One TCP connection (RFC 9293): both directions in order, with gaps told.
+//!
+//! Sequence numbers are followed per direction from the SYN, or from the first segment seen (mid-stream start). A segment that
+//! is early is held; the hole before it becomes a gap when the other end has acknowledged the missing bytes and they
+//! still do not come within [`Limits::late_segments`] or [`Limits::late_ns`], when a bound is reached, or when the stream ends.
+
+use super::held::{HeldIndex, HeldPool, NONE};
+use super::{AfterGap, Direction, End, Limits, Receiver, Step, StreamCounters};
+
+/// What of a segment matters here.
+#[derive(Clone, Copy, Debug)]
+pub struct Segment<'a> {
+    pub direction: Direction,
+    pub sequence: u32,
+    /// None when the ACK flag is not set.
+    pub acknowledgement: Option<u32>,
+    pub syn: bool,
+    pub fin: bool,
+    pub reset: bool,
+    pub payload: &'a [u8],
+    /// Payload bytes that the capture cut off.
+    pub cut_bytes: u32,
+    pub time_ns: i64,
+}
+
+/// State of a connection. Small while nothing is pending: the buffers are empty vectors.
+pub struct Connection {
+    halves: [Half; 2],
+}
+
+struct Half {
+    phase: Phase,
+    /// Sequence number of the next byte in order.
+    next: u32,
+    /// Unconsumed bytes that end at `next`.
+    pending: Vec<u8>,
+    /// Bytes that must be pending before the receiver is called.
+    need: usize,
+    held_first: HeldIndex,
+    held_bytes: usize,
+    /// Segments of this direction since the hole was acknowledged by the other end.
+    late_segments: u32,
+    /// When the hole opened, and when the other end acknowledged bytes in it.
+    hole_ns: i64,
+    acknowledged_ns: Option<i64>,
+    /// Sequence number of the FIN, when it is known.
+    fin: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// Nothing seen.
+    Fresh,
+    Running,
+    /// The receiver wants no more bytes of this connection.
+    Ignored,
+    Ended,
+}
+
+/// What a connection works with: lent by the worker for each call.
+pub struct Lent<'a, R: Receiver> {
+    pub receiver: &'a mut R,
+    pub pool: &'a mut HeldPool,
+    pub limits: &'a Limits,
+    pub counters: &'a mut StreamCounters,
+}
+
+/// Whether `a` lies before `b` in the sequence space.
+fn before(a: u32, b: u32) -> bool {
+    (a.wrapping_sub(b) as i32) < 0
+}
+
+impl Default for Connection {
+    fn default() -> Connection {
+        Connection { halves: [Half::new(), Half::new()] }
+    }
+}
+
+impl Connection {
+    pub fn is_over(&self) -> bool {
+        self.halves.iter().all(|half| half.phase == Phase::Ended)
+    }
+
+    /// Whether the receiver gave up.
+    pub fn is_ignored(&self) -> bool {
+        self.halves.iter().any(|half| half.phase == Phase::Ignored)
+    }
+
+    /// Whether a SYN with this sequence number begins another connection of the same ports.
+    pub fn is_new_connection(&self, segment: &Segment<'_>) -> bool {
+        let half = &self.halves[segment.direction as usize];
+        if !segment.syn || segment.reset {
+            return false;
+        }
+        match half.phase {
+            Phase::Fresh => {
+                segment.acknowledgement.is_none() && self.halves.iter().all(|half| half.phase == Phase::Ended)
+            }
+            // A repeated SYN has its old number.
+            _ => {
+                segment.sequence.wrapping_add(1) != half.next && segment.acknowledgement.is_none() && {
+                    let distance = segment.sequence.wrapping_add(1).wrapping_sub(half.next) as i32;
+                    // A late SYN of this connection lies shortly before what has been seen since.
+                    !(distance < 0 && distance > -(1 << 20) && half.phase == Phase::Running)
+                }
+            }
+        }
+    }
+
+    /// Takes a segment in.
+    pub fn segment<R: Receiver>(&mut self, segment: &Segment<'_>, lent: &mut Lent<'_, R>) {
+        self.acknowledged(segment, lent);
+        let half = &mut self.halves[segment.direction as usize];
+        let length = segment.payload.len() as u32;
+        match half.phase {
+            Phase::Fresh => {
+                if segment.reset {
+                    lent.counters.ignored_bytes += u64::from(length);
+                    return self.reset(lent);
+                }
+                half.phase = Phase::Running;
+                half.next = segment.sequence.wrapping_add(u32::from(segment.syn));
+            }
+            Phase::Running => {}
+            Phase::Ignored | Phase::Ended => {
+                lent.counters.ignored_bytes += u64::from(length);
+                if segment.reset {
+                    self.reset(lent);
+                } else if segment.fin && half.phase == Phase::Ignored {
+                    half.phase = Phase::Ended;
+                }
+                return;
+            }
+        }
+        if segment.reset {
+            lent.counters.ignored_bytes += u64::from(length);
+            return self.reset(lent);
+        }
+        let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
+        if segment.fin {
+            half.fin = Some(sequence.wrapping_add(length).wrapping_add(segment.cut_bytes));
+        }
+        if length > 0 || segment.cut_bytes > 0 {
+            half.payload(segment, sequence, lent);
+        }
+        self.advance(segment.direction, segment.time_ns, lent);
+    }
+
+    /// Tells the receiver the end of the directions that have not ended, holes first.
+    pub fn finish<R: Receiver>(&mut self, lent: &mut Lent<'_, R>) {
+        self.close(End::Expired, lent);
+    }
+
+    /// Releases what is held without telling anybody.
+    pub fn discard(&mut self, pool: &mut HeldPool) {
+        for half in &mut self.halves {
+            half.release_held(pool);
+            *half = Half::new();
+        }
+    }
+
+    fn reset<R: Receiver>(&mut self, lent: &mut Lent<'_, R>) {
+        self.close(End::Reset, lent);
+    }
+
+    fn close<R: Receiver>(&mut self, end: End, lent: &mut Lent<'_, R>) {
+        for direction in [Direction::ToServer, Direction::ToClient] {
+            while self.halves[direction as usize].held_first != NONE {
+                self.open_gap(direction, lent);
+                self.drain(direction, lent);
+            }
+            let half = &mut self.halves[direction as usize];
+            match half.phase {
+                Phase::Running | Phase::Fresh => half.finish(direction, end, lent),
+                Phase::Ignored => half.phase = Phase::Ended,
+                Phase::Ended => {}
+            }
+        }
+    }
+
+    /// The acknowledgement of a segment says what of the other direction has arrived.
+    fn acknowledged<R: Receiver>(&mut self, segment: &Segment<'_>, lent: &mut Lent<'_, R>) {
+        let Some(acknowledgement) = segment.acknowledgement else { return };
+        let direction = segment.direction.opposite();
+        let half = &mut self.halves[direction as usize];
+        if half.phase != Phase::Running || half.held_first == NONE {
+            return;
+        }
+        if before(half.next, acknowledgement) && half.acknowledged_ns.is_none() {
+            half.acknowledged_ns = Some(segment.time_ns);
+            half.late_segments = 0;
+        }
+        if half.hole_is_lost(segment.time_ns, lent.limits) {
+            self.open_gap(direction, lent);
+            self.advance(direction, segment.time_ns, lent);
+        }
+    }
+
+    /// Delivers what is in order now, and gives up holes that are lost.
+    fn advance<R: Receiver>(&mut self, direction: Direction, time_ns: i64, lent: &mut Lent<'_, R>) {
+        loop {
+            self.drain(direction, lent);
+            let half = &mut self.halves[direction as usize];
+            if half.phase != Phase::Running {
+                break;
+            }
+            if half.held_first == NONE {
+                half.acknowledged_ns = None;
+                if half.fin.is_some_and(|fin| !before(half.next, fin)) {
+                    half.finish(direction, End::Fin, lent);
+                }
+                break;
+            }
+            if half.hole_is_lost(time_ns, lent.limits) {
+                self.open_gap(direction, lent);
+            } else {
+                break;
+            }
+        }
+    }
+
+    /// Delivers held segments that are in order.
+    fn drain<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
+        let half = &mut self.halves[direction as usize];
+        while half.held_first != NONE {
+            let index = half.held_first;
+            let held = lent.pool.get(index);
+            if before(half.next, held.sequence) {
+                break;
+            }
+            let skip = half.next.wrapping_sub(held.sequence) as usize;
+            half.held_first = held.next;
+            half.held_bytes -= held.bytes.len();
+            let bytes = lent.pool.take_bytes(index);
+            let fresh = bytes.get(skip..).unwrap_or_default();
+            lent.counters.repeated_bytes += (bytes.len() - fresh.len()) as u64;
+            if half.phase == Phase::Running && !fresh.is_empty() {
+                half.deliver(direction, fresh, lent);
+            } else {
+                lent.counters.ignored_bytes += fresh.len() as u64;
+            }
+            lent.pool.put_back(index, bytes);
+            half.acknowledged_ns = None;
+            half.late_segments = 0;
+        }
+    }
+
+    /// Tells the hole before the first held segment as a gap.
+    fn open_gap<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
+        let half = &mut self.halves[direction as usize];
+        if half.held_first == NONE {
+            return;
+        }
+        let sequence = lent.pool.get(half.held_first).sequence;
+        if before(half.next, sequence) && half.phase == Phase::Running {
+            half.gap(direction, u64::from(sequence.wrapping_sub(half.next)), lent);
+        }
+    }
+}
+
+impl Half {
+    fn new() -> Half {
+        Half {
+            phase: Phase::Fresh,
+            next: 0,
+            pending: Vec::new(),
+            need: 0,
+            held_first: NONE,
+            held_bytes: 0,
+            late_segments: 0,
+            hole_ns: 0,
+            acknowledged_ns: None,
+            fin: None,
+        }
+    }
+
+    fn payload<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
+        let payload = segment.payload;
+        if before(self.next, sequence) {
+            return self.early(segment, sequence, lent);
+        }
+        let seen = self.next.wrapping_sub(sequence) as usize;
+        let fresh = payload.get(seen..).unwrap_or_default();
+        lent.counters.repeated_bytes += (payload.len() - fresh.len()) as u64;
+        if !fresh.is_empty() {
+            self.deliver(segment.direction, fresh, lent);
+        }
+        let end = sequence.wrapping_add(payload.len() as u32).wrapping_add(segment.cut_bytes);
+        if segment.cut_bytes > 0 && before(self.next, end) && self.phase == Phase::Running {
+            self.gap(segment.direction, u64::from(end.wrapping_sub(self.next)), lent);
+        }
+    }
+
+    fn early<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
+        let payload = segment.payload;
+        let distance = sequence.wrapping_sub(self.next) as usize;
+        if payload.is_empty() {
+            return;
+        }
+        if self.held_first == NONE {
+            self.hole_ns = segment.time_ns;
+            self.late_segments = 0;
+        }
+        self.late_segments += 1;
+        lent.counters.early_segments += 1;
+        let full = self.held_bytes + payload.len() > lent.limits.held_bytes_per_direction
+            || distance > lent.limits.held_bytes_per_direction * 16;
+        if full {
+            // Too much is waiting for this hole: everything that is held comes first, then this segment.
+            return self.give_up_holes(segment, sequence, lent);
+        }
+        // Find the place by sequence number; of what is there already only the longer one is kept.
+        let mut previous = NONE;
+        let mut current = self.held_first;
+        while current != NONE && !before(sequence, lent.pool.get(current).sequence) {
+            let held = lent.pool.get(current);
+            if held.sequence == sequence && held.bytes.len() >= payload.len() {
+                lent.counters.repeated_bytes += payload.len() as u64;
+                return;
+            }
+            previous = current;
+            current = held.next;
+        }
+        match lent.pool.hold(sequence, payload) {
+            Some(index) => {
+                lent.counters.copied_bytes += payload.len() as u64;
+                lent.pool.get_mut(index).next = current;
+                match previous {
+                    NONE => self.held_first = index,
+                    previous => lent.pool.get_mut(previous).next = index,
+                }
+                self.held_bytes += payload.len();
+            }
+            None => self.give_up_holes(segment, sequence, lent),
+        }
+    }
+
+    fn give_up_holes<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
+        while self.held_first != NONE && !before(sequence, lent.pool.get(self.held_first).sequence) {
+            let index = self.held_first;
+            let held = lent.pool.get(index);
+            let start = held.sequence;
+            self.held_first = held.next;
+            self.held_bytes -= held.bytes.len();
+            let bytes = lent.pool.take_bytes(index);
+            self.jump_and_deliver(segment.direction, start, &bytes, lent);
+            lent.pool.put_back(index, bytes);
+        }
+        self.jump_and_deliver(segment.direction, sequence, segment.payload, lent);
+        self.acknowledged_ns = None;
+        self.late_segments = 0;
+        self.hole_ns = segment.time_ns;
+    }
+
+    fn jump_and_deliver<R: Receiver>(
+        &mut self,
+        direction: Direction,
+        sequence: u32,
+        bytes: &[u8],
+        lent: &mut Lent<'_, R>,
+    ) {
+        if before(self.next, sequence) && self.phase == Phase::Running {
+            self.gap(direction, u64::from(sequence.wrapping_sub(self.next)), lent);
+        }
+        let seen = self.next.wrapping_sub(sequence) as usize;
+        let fresh = bytes.get(seen..).unwrap_or_default();
+        lent.counters.repeated_bytes += (bytes.len() - fresh.len()) as u64;
+        if self.phase == Phase::Running && !fresh.is_empty() {
+            self.deliver(direction, fresh, lent);
+        } else {
+            lent.counters.ignored_bytes += fresh.len() as u64;
+        }
+    }
+
+    fn hole_is_lost(&self, time_ns: i64, limits: &Limits) -> bool {
+        if self.held_first == NONE {
+            return false;
+        }
+        match self.acknowledged_ns {
+            Some(since_ns) => {
+                self.late_segments >= limits.late_segments || time_ns.saturating_sub(since_ns) >= limits.late_ns
+            }
+            None => time_ns.saturating_sub(self.hole_ns) >= limits.unacknowledged_ns,
+        }
+    }
+
+    /// Gives bytes that begin at `next`.
+    fn deliver<R: Receiver>(&mut self, direction: Direction, bytes: &[u8], lent: &mut Lent<'_, R>) {
+        self.next = self.next.wrapping_add(bytes.len() as u32);
+        lent.counters.delivered_bytes += bytes.len() as u64;
+        if self.pending.is_empty() && self.need <= bytes.len() {
+            let step = lent.receiver.data(direction, bytes);
+            self.keep(step, bytes, lent);
+            return;
+        }
+        lent.counters.copied_bytes += bytes.len() as u64;
+        self.pending.extend_from_slice(bytes);
+        if self.pending.len() >= self.need {
+            let pending = std::mem::take(&mut self.pending);
+            let step = lent.receiver.data(direction, &pending);
+            self.keep_of_pending(step, pending, lent);
+        }
+        self.bound_pending(lent);
+    }
+
+    /// Keeps what the receiver left of a slice of the packet.
+    fn keep<R: Receiver>(&mut self, step: Step, bytes: &[u8], lent: &mut Lent<'_, R>) {
+        self.need = 0;
+        match step {
+            Step::All => {}
+            Step::Consumed { bytes: done, need } => {
+                let rest = bytes.get(done..).unwrap_or_default();
+                if !rest.is_empty() {
+                    lent.counters.copied_bytes += rest.len() as u64;
+                    self.pending.extend_from_slice(rest);
+                }
+                // A receiver that wants what it has already would be called for ever.
+                self.need = need.max(rest.len() + 1);
+                self.bound_pending(lent);
+            }
+            Step::Resynchronise => lent.counters.discarded_bytes += bytes.len() as u64,
+            Step::NotMine => self.ignore(bytes.len(), lent),
+        }
+    }
+
+    /// The same for the buffer itself, which is used again.
+    fn keep_of_pending<R: Receiver>(&mut self, step: Step, mut pending: Vec<u8>, lent: &mut Lent<'_, R>) {
+        let length = pending.len();
+        self.need = 0;
+        match step {
+            Step::All => pending.clear(),
+            Step::Consumed { bytes: done, need } => {
+                pending.drain(..done.min(length));
+                self.need = need.max(pending.len() + 1);
+            }
+            Step::Resynchronise => {
+                lent.counters.discarded_bytes += length as u64;
+                pending.clear();
+            }
+            Step::NotMine => {
+                self.ignore(length, lent);
+                pending = Vec::new();
+            }
+        }
+        if pending.is_empty() && pending.capacity() > 64 * 1024 {
+            pending = Vec::new();
+        }
+        self.pending = pending;
+    }
+
+    fn bound_pending<R: Receiver>(&mut self, lent: &mut Lent<'_, R>) {
+        if self.pending.len() > lent.limits.pending_bytes || self.need > lent.limits.pending_bytes {
+            lent.counters.discarded_bytes += self.pending.len() as u64;
+            self.pending = Vec::new();
+            self.need = 0;
+        }
+    }
+
+    fn ignore<R: Receiver>(&mut self, bytes: usize, lent: &mut Lent<'_, R>) {
+        lent.counters.discarded_bytes += bytes as u64;
+        self.phase = Phase::Ignored;
+        lent.counters.ignored_bytes += self.release_held(lent.pool);
+    }
+
+    fn gap<R: Receiver>(&mut self, direction: Direction, missing_bytes: u64, lent: &mut Lent<'_, R>) {
+        lent.counters.gaps += 1;
+        lent.counters.gap_bytes += missing_bytes;
+        self.next = self.next.wrapping_add(missing_bytes as u32);
+        let pending = std::mem::take(&mut self.pending);
+        self.need = 0;
+        match lent.receiver.gap(direction, &pending, missing_bytes) {
+            AfterGap::Continue => {}
+            AfterGap::Restart => lent.counters.discarded_bytes += pending.len() as u64,
+        }
+    }
+
+    fn finish<R: Receiver>(&mut self, direction: Direction, end: End, lent: &mut Lent<'_, R>) {
+        self.phase = Phase::Ended;
+        let pending = std::mem::take(&mut self.pending);
+        lent.receiver.end(direction, &pending, end);
+        lent.counters.ignored_bytes += self.release_held(lent.pool);
+    }
+
+    /// Gives the held segments up; answers their bytes.
+    fn release_held(&mut self, pool: &mut HeldPool) -> u64 {
+        while self.held_first != NONE {
+            let next = pool.get(self.held_first).next;
+            pool.release(self.held_first);
+            self.held_first = next;
+        }
+        std::mem::take(&mut self.held_bytes) as u64
+    }
+}
