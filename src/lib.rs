@@ -7,6 +7,7 @@ pub mod config;
 pub mod event;
 pub mod flow;
 pub mod outputs;
+pub mod pipeline;
 pub mod processors;
 pub mod protocols;
 pub mod stream;

@@ -104,6 +104,9 @@ impl Common<'_> {
         if let Some(protocol) = self.network_protocol {
             event.constant(field::NETWORK_PROTOCOL, protocol);
         }
+        if let Some(community_id) = &flow.community_id {
+            event.text(field::NETWORK_COMMUNITY_ID, community_id.as_str());
+        }
         event.append_address(field::RELATED_IP, source.address);
         event.append_address(field::RELATED_IP, destination.address);
         match self.notes {

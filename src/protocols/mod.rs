@@ -20,6 +20,7 @@ pub use registry::Registry;
 
 use crate::config::{ConfigError, Section};
 use crate::event::Event;
+use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
 pub const DESCRIPTORS: &[Descriptor] = &[];
@@ -148,6 +149,8 @@ pub struct FlowView {
     /// Sender of [`Direction::ToClient`].
     pub server: Endpoint,
     pub carrier: Carrier,
+    /// `network.community_id` of TCP and UDP; that of ICMP depends on the message.
+    pub community_id: Option<CommunityId>,
 }
 
 impl FlowView {
