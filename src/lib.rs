@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod capture;
+pub mod cli;
 pub mod config;
 pub mod event;
 pub mod flow;
@@ -11,4 +12,5 @@ pub mod pipeline;
 pub mod processors;
 pub mod protocols;
 pub mod stream;
+pub mod telemetry;
 pub mod wire;
