@@ -20,7 +20,7 @@ const MAX_CODINGS: usize = 4;
 /// Longest method that counts as one. Registered methods have up to 17 characters.
 const MAX_METHOD_BYTES: usize = 64;
 /// Buffers up to this size stay with a message that is used again.
-const KEPT_CAPACITY_BYTES: usize = 64 << 10;
+const KEPT_CAPACITY_BYTES: usize = 8 << 10;
 
 /// A piece of a message's text.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Damage {
     pub lost: bool,
     /// The connection ended before the message did.
     pub cut_off: bool,
+    /// Of a request: its response is missing in the capture.
+    pub response_lost: bool,
 }
 
 #[derive(Debug)]
