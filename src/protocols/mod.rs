@@ -8,6 +8,7 @@
 #[cfg(test)]
 pub mod bench;
 mod common;
+pub mod http;
 pub mod perimeter;
 pub mod registry;
 
@@ -23,7 +24,7 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[];
+pub const DESCRIPTORS: &[Descriptor] = &[http::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
