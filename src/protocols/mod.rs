@@ -8,6 +8,7 @@
 #[cfg(test)]
 pub mod bench;
 mod common;
+pub mod mysql;
 pub mod perimeter;
 pub mod registry;
 
@@ -22,7 +23,7 @@ use crate::config::{ConfigError, Section};
 use crate::event::Event;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[];
+pub const DESCRIPTORS: &[Descriptor] = &[mysql::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
