@@ -216,6 +216,11 @@ impl PacketReader {
         })
     }
 
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.prefix.capacity()
+    }
+
     /// Forgets the packet under way.
     pub fn reset(&mut self) {
         self.streaming = false;

@@ -37,6 +37,16 @@ impl MysqlParser {
         MysqlParser { readers: Default::default(), begun_ns: [None; 2], session: Session::new(options) }
     }
 
+    /// Bytes that the parser holds on to, used or not.
+    #[cfg(test)]
+    pub fn kept_bytes(&self) -> usize {
+        let requests = self.session.waiting.iter().chain(&self.session.spare).map(Request::held_bytes);
+        self.readers.iter().map(PacketReader::held_bytes).sum::<usize>()
+            + requests.sum::<usize>()
+            + self.session.response.held_bytes()
+            + self.session.statements.held_bytes()
+    }
+
     fn packets(&mut self, context: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
         let MysqlParser { readers, begun_ns, session } = self;
         let reader = &mut readers[direction as usize];

@@ -228,6 +228,11 @@ impl Request {
         self.text.len() + self.parameters.len() + self.parameter_ends.len() * 4
     }
 
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.text.capacity() + self.parameters.capacity() + 4 * self.parameter_ends.capacity()
+    }
+
     /// Values of the parameters.
     pub fn parameter_values(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;

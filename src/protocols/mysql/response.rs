@@ -118,6 +118,11 @@ impl Response {
         self.rows_of_set = 0;
     }
 
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.text.capacity() + self.path.capacity() + self.error_message.capacity() + self.cell.capacity()
+    }
+
     pub fn has_begun(&self) -> bool {
         self.start_ns.is_some()
     }

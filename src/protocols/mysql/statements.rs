@@ -129,6 +129,11 @@ impl Statements {
         }
     }
 
+    #[cfg(test)]
+    pub fn held_bytes(&self) -> usize {
+        self.known.values().chain(&self.spare).map(|statement| statement.text.capacity()).sum()
+    }
+
     pub fn clear(&mut self) {
         self.known.clear();
         self.known.shrink_to(64);

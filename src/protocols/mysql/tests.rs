@@ -7,7 +7,7 @@ use super::parser::MysqlParser;
 use super::*;
 use crate::protocols::Direction::{ToClient, ToServer};
 use crate::protocols::bench::Bench;
-use crate::protocols::{Carrier, Direction, ProtocolCounter};
+use crate::protocols::{Carrier, Context, Direction, ProtocolCounter, Step};
 
 mod capture;
 
@@ -163,6 +163,7 @@ fn rows_are_counted_beyond_the_limit_of_bytes() {
     bench.send(ToServer, &query("select a from t"));
     let row = text(&[b'x'; 200]);
     let mut answer = packets(1, &[&[1], &varchar("a"), EOF]);
+    let head = answer.len() as u64;
     let mut sequence = 4u8;
     for _ in 0..2000 {
         answer.extend(packets(sequence, &[&row]));
@@ -174,7 +175,7 @@ fn rows_are_counted_beyond_the_limit_of_bytes() {
     assert_eq!(event["mysql"], mysql(2000, 1));
     let bytes = event["destination"]["bytes"].as_u64().unwrap();
     assert!((102_401..102_401 + 205).contains(&bytes), "{bytes}");
-    assert_eq!(event["response"].as_str().unwrap().lines().count() as u64, 1 + (bytes - 57) / 205);
+    assert_eq!(event["response"].as_str().unwrap().lines().count() as u64, 1 + (bytes - head) / 205);
 }
 
 #[test]
@@ -634,11 +635,13 @@ fn gaps_in_an_answer() {
     assert_eq!(bench.events()[1]["query"], "select 2");
     // The whole answer is lost.
     let mut bench = self::bench();
+    bench.send(ToServer, &query("select 0"));
+    bench.send(ToClient, &packets(1, &[OKAY]));
     bench.send(ToServer, &query("select 1"));
     bench.lose(ToClient, 11);
     bench.send(ToServer, &query("select 2"));
     bench.send(ToClient, &packets(1, &[OKAY]));
-    let [lost, second] = bench.events() else { panic!("{:#?}", bench.events()) };
+    let [_, lost, second] = bench.events() else { panic!("{:#?}", bench.events()) };
     assert_eq!((&lost["query"], &lost["status"]), (&json!("select 1"), &json!("Error")));
     assert_eq!((&second["query"], &second["status"]), (&json!("select 2"), &json!("OK")));
 }
@@ -716,9 +719,59 @@ fn a_flood_of_commands_is_bounded() {
     }
     bench.finish();
     assert_eq!(bench.events().len(), 1020);
-    bench.send(ToServer, &query("select 2"));
-    bench.send(ToClient, &packets(1, &[OKAY]));
-    assert_eq!(bench.events()[1020]["status"], "OK");
+}
+
+/// Takes events and forgets them.
+struct Sink(crate::event::Event);
+
+impl crate::protocols::Publisher for Sink {
+    fn begin(&mut self) -> &mut crate::event::Event {
+        self.0.clear();
+        &mut self.0
+    }
+
+    fn publish(&mut self) {}
+
+    fn count(&mut self, _counter: ProtocolCounter, _amount: u64) {}
+}
+
+#[test]
+fn a_finished_parser_is_about_as_small_as_a_new_one() {
+    let mut sink = Sink(crate::event::Event::new(Arc::new(crate::event::Schema::new([]))));
+    let mut parser = MysqlParser::new(Arc::new(options()));
+    let flow = bench().flow;
+    let mut context = Context { now_ns: 1, flow, publisher: &mut sink };
+    for round in 0..3 {
+        for id in 0..50u8 {
+            let sql = query(&"x".repeat(3 << 20));
+            for part in sql.chunks(1 << 20) {
+                assert!(matches!(parser.data(&mut context, ToServer, part), Step::All | Step::Consumed { .. }));
+            }
+            let name = [b"SELECT ?".to_vec(), vec![id; 5000]].concat();
+            parser.data(&mut context, ToServer, &command(0x16, &name));
+            let head = [0, id, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+            parser.data(&mut context, ToClient, &[packets(1, &[OKAY]), packets(1, &[&head])].concat());
+        }
+        assert!(parser.kept_bytes() > 50 * 5000, "{round}");
+        parser.finish(&mut context);
+        assert!(parser.kept_bytes() < 512 << 10, "{}", parser.kept_bytes());
+    }
+}
+
+#[test]
+fn options_are_read_from_the_section() {
+    let read = |text: &str| {
+        let configuration = crate::config::Configuration::from_text("packetbeat.yml", text).unwrap();
+        config::read(&configuration.root(), &Options::default().common)
+    };
+    let options = read("max_rows: 3\nmax_row_length: -1\nstatement_timeout: 30m").unwrap();
+    assert_eq!((options.max_rows, options.max_row_length), (3, 0));
+    assert_eq!(options.statement_timeout_ns, 1_800_000_000_000);
+    let options = read("ports: [3306]").unwrap();
+    assert_eq!((options.max_rows, options.max_row_length), (10, 1024));
+    assert_eq!(options.statement_timeout_ns, 3_600_000_000_000);
+    let refused = read("max_rows: many").unwrap_err().to_string();
+    assert!(refused.contains("max_rows") && refused.contains("many"), "{refused}");
 }
 
 /// Conversations of every theme: connection, direction, bytes.
