@@ -9,6 +9,7 @@
 pub mod bench;
 mod common;
 pub mod http;
+pub mod mysql;
 pub mod perimeter;
 pub mod registry;
 
@@ -24,7 +25,7 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[http::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[http::DESCRIPTOR, mysql::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
