@@ -8,6 +8,8 @@
 #[cfg(test)]
 pub mod bench;
 mod common;
+pub mod dns;
+pub mod icmp;
 pub mod perimeter;
 pub mod registry;
 
@@ -22,7 +24,7 @@ use crate::config::{ConfigError, Section};
 use crate::event::Event;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[];
+pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
