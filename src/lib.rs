@@ -2,7 +2,12 @@
 //! Wirebeat: a DPDK-native network analyser with Packetbeat's configuration and events.
 #![deny(unsafe_code)]
 
+pub mod capture;
 pub mod config;
 pub mod event;
+pub mod flow;
+pub mod outputs;
+pub mod processors;
 pub mod protocols;
 pub mod stream;
+pub mod wire;

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Events: a value per field, in reusable memory of the worker, written once as JSON.
 
+pub mod chunk;
+mod constants;
 pub mod field;
 pub mod json;
 #[cfg(test)]
@@ -10,6 +12,7 @@ mod value;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use constants::Constants;
 pub use field::{Field, FieldPath, Schema};
 pub use value::{ListWriter, MapWriter, Value};
 
