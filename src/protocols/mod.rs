@@ -12,6 +12,8 @@ pub mod dns;
 pub mod icmp;
 pub mod perimeter;
 pub mod registry;
+#[cfg(test)]
+pub mod replay;
 
 use std::net::IpAddr;
 
@@ -24,7 +26,7 @@ use crate::config::{ConfigError, Section};
 use crate::event::Event;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {

@@ -12,7 +12,7 @@ use super::Options;
 use super::codes::{self, Code};
 use super::domain::{self, Listed};
 use super::edns;
-use super::message::{Flag, Message, OPT, Record, Section};
+use super::message::{Flag, Message, OPT, Question, Record, Section};
 use super::name::MAX_PRINTED_BYTES;
 use super::record::{self, Describe};
 use super::text::{QuestionText, Text};
@@ -90,6 +90,10 @@ pub fn publish(
             event.format(field::RESOURCE, format_args!("{}", question.name));
         }
         set_message(event, &answered.message);
+        // Some responses do not repeat the question.
+        if let Some(question) = answered.message.questions().chain(asked.message.questions()).next() {
+            set_question(event, &question);
+        }
         set_records(event, options, &answered);
         set_addresses(event, &answered, parties, addresses);
         let text = |half: &Half<'_>, event: &mut Event, field| {
@@ -137,7 +141,9 @@ fn set_message(event: &mut Event, message: &Message<'_>) {
     if let Some(opt) = opt {
         edns::set(event, message, &opt);
     }
-    let Some(question) = message.questions().next() else { return };
+}
+
+fn set_question(event: &mut Event, question: &Question<'_>) {
     let mut name = ArrayString::<MAX_PRINTED_BYTES>::new();
     // A printed name has at most as many bytes.
     let _ = write!(name, "{}", question.name);
