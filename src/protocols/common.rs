@@ -51,6 +51,8 @@ pub struct Common<'a> {
     pub destination_bytes: u64,
     pub status: Status,
     pub notes: Notes<'a>,
+    /// Type and code of an ICMP request (of the response when there was no request), for the community id.
+    pub icmp: Option<(u8, u8)>,
 }
 
 impl Common<'_> {

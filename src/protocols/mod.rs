@@ -10,8 +10,12 @@ pub mod bench;
 mod common;
 pub mod http;
 pub mod mysql;
+pub mod dns;
+pub mod icmp;
 pub mod perimeter;
 pub mod registry;
+#[cfg(test)]
+pub mod replay;
 
 use std::net::IpAddr;
 
@@ -25,7 +29,7 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[http::DESCRIPTOR, mysql::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
