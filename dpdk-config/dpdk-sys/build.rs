@@ -19,7 +19,6 @@ const RING_DRIVER: &str = "rte_net_ring";
 
 /// Exported functions that Rust calls as they are.
 const FUNCTIONS: &[&str] = &[
-    "rte_bpf_convert",
     "rte_bpf_destroy",
     "rte_bpf_exec",
     "rte_bpf_get_jit",
@@ -46,7 +45,6 @@ const FUNCTIONS: &[&str] = &[
     "rte_eth_stats_reset",
     "rte_eth_xstats_get",
     "rte_eth_xstats_get_names",
-    "rte_free",
     "rte_get_main_lcore",
     "rte_get_tsc_hz",
     "rte_lcore_to_socket_id",

@@ -61,7 +61,12 @@ impl EalArguments {
     ///
     /// The telemetry socket of DPDK is off: it is a control interface that nothing here uses.
     pub fn new(program: &str) -> Self {
-        Self { program: program.to_owned(), arguments: vec!["--no-telemetry".to_owned()], main_cpus: None, extra: Vec::new() }
+        Self {
+            program: program.to_owned(),
+            arguments: vec!["--no-telemetry".to_owned()],
+            main_cpus: None,
+            extra: Vec::new(),
+        }
     }
 
     /// Where the memory comes from.

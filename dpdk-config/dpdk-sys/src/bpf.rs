@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-//! libpcap filters on mbufs: a classic BPF program, converted by DPDK to eBPF and compiled to native code where DPDK can.
+//! libpcap filters on mbufs: a classic BPF program, converted to DPDK's eBPF (`convert.rs`) and compiled to native code where DPDK can.
 //!
-//! Limits: DPDK computes the offset of a packet load in 32 bits and adds the load's size without a check for wrap-around (until 2025's
-//! releases), so a load whose offset comes from packet bytes, as in `ether[ether[0:4]:4]`, could read outside of the packet. A program is
-//! therefore accepted only when the greatest value of every load's offset is provably small (`bounds.rs`); filters of ordinary
-//! expressions all are. The others run on [`crate::Mbuf::data`] in user space, with libpcap's own interpreter.
+//! Limits: what libpcap means by data beside the packet (Linux's ancillary data, which `pcap_compile` uses on live kernel interfaces
+//! only) is not in an mbuf; a program compiled for a dead handle does not use it.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -13,13 +11,12 @@ use std::str::FromStr;
 use crate::eal::live;
 use crate::{Eal, Error, Mbuf, sys};
 
-mod bounds;
+mod convert;
 
 /// Most instructions of a classic BPF program (`BPF_MAXINSNS`).
 const INSTRUCTIONS_MAX: usize = 4096;
 
 /// One classic BPF instruction, as `pcap_compile` makes it (`struct bpf_insn`).
-#[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClassicInstruction {
     /// Operation.
@@ -78,26 +75,28 @@ impl Filter {
     /// Loads a program of `pcap_compile`'s, made for link type Ethernet.
     ///
     /// # Errors
-    /// When the program is malformed, a load's offset has no bound, or DPDK does not take it. All but the first can be run in user space.
+    /// When the program is malformed, reads data beside the packet, or DPDK does not take it. All but the first can be run in user
+    /// space, by libpcap's interpreter.
     pub fn new(_eal: &Eal, program: &[ClassicInstruction]) -> Result<Self, FilterError> {
         if program.is_empty() || program.len() > INSTRUCTIONS_MAX {
             let why = format!("the program has {} instructions; accepted are 1 to {INSTRUCTIONS_MAX}", program.len());
             return Err(FilterError::Invalid { instruction: 0, why });
         }
-        bounds::check(program)?;
-        let classic = ClassicProgram { length: program.len() as u32, instructions: program.as_ptr() };
-        // SAFETY: ClassicProgram has the layout of libpcap's bpf_program, and lives through the call, as do the instructions.
-        let converted = unsafe { sys::rte_bpf_convert((&raw const classic).cast()) };
-        if converted.is_null() {
-            return Err(FilterError::Refused(Error::from_rte_errno("DPDK cannot convert the filter")));
-        }
-        // SAFETY: `converted` is a valid parameter block; it is not needed any more after the load, which copies it.
-        let loaded = unsafe {
-            let loaded = sys::rte_bpf_load(converted);
-            let error = Error::from_rte_errno("DPDK cannot load the filter");
-            sys::rte_free(converted.cast());
-            NonNull::new(loaded).ok_or(error)
+        let converted = convert::convert(program)?;
+        let parameters = sys::rte_bpf_prm {
+            ins: converted.as_ptr(),
+            nb_ins: converted.len() as u32,
+            xsym: std::ptr::null(),
+            nb_xsym: 0,
+            prog_arg: sys::rte_bpf_arg {
+                type_: sys::rte_bpf_arg_type_RTE_BPF_ARG_PTR_MBUF,
+                size: sys::SHIM_MBUF_BYTES as usize,
+                buf_size: 0,
+            },
         };
+        // SAFETY: the parameters and the instructions live through the call, which copies them.
+        let loaded = NonNull::new(unsafe { sys::rte_bpf_load(&raw const parameters) })
+            .ok_or_else(|| Error::from_rte_errno("DPDK cannot load the filter"));
         let program = loaded.map_err(FilterError::Refused)?;
         live::add();
         Ok(Self { program, native: native_code(program) })
@@ -148,13 +147,6 @@ fn native_code(program: NonNull<sys::rte_bpf>) -> Option<NativeCode> {
     (unsafe { sys::rte_bpf_get_jit(program.as_ptr(), &raw mut native) } == 0).then_some(native.func).flatten()
 }
 
-/// libpcap's `struct bpf_program`.
-#[repr(C)]
-struct ClassicProgram {
-    length: u32,
-    instructions: *const ClassicInstruction,
-}
-
 /// Why a filter cannot run on mbufs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FilterError {
@@ -165,8 +157,8 @@ pub enum FilterError {
         /// What is wrong with it.
         why: String,
     },
-    /// A packet load's offset depends on packet bytes without a bound.
-    Unbounded {
+    /// The program reads data that is not in the packet but kept beside it by the kernel.
+    BesidePacket {
         /// Number of the instruction, from 0.
         instruction: usize,
     },
@@ -184,11 +176,12 @@ impl FilterError {
 impl fmt::Display for FilterError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invalid { instruction, why } => write!(formatter, "filter instruction {instruction} is malformed: {why}"),
-            Self::Unbounded { instruction } => write!(
-                formatter,
-                "filter instruction {instruction} reads the packet at an offset that packet bytes can make as large as they like"
-            ),
+            Self::Invalid { instruction, why } => {
+                write!(formatter, "filter instruction {instruction} is malformed: {why}")
+            }
+            Self::BesidePacket { instruction } => {
+                write!(formatter, "filter instruction {instruction} reads data that the kernel keeps beside the packet")
+            }
             Self::Refused(error) => error.fmt(formatter),
         }
     }

@@ -104,7 +104,11 @@ impl Eal {
         }
         match live::count() {
             0 => {}
-            objects => return Err(Error::new(format!("EAL cannot be cleaned up: {objects} of its ports, queues, rings, filters or threads are alive"))),
+            objects => {
+                return Err(Error::new(format!(
+                    "EAL cannot be cleaned up: {objects} of its ports, queues, rings, filters or threads are alive"
+                )));
+            }
         }
         *state = State::CleanedUp;
         // SAFETY: the caller's promise covers mbufs and pools, and the count all else.

@@ -32,8 +32,8 @@
 //! * **One handle a port.** [`Port::open`] claims the port for this process until the handle is dropped.
 //! * **Lengths come from the device.** `data_len`, `nb_segs` and `next` are what the driver wrote; a driver that writes nonsense there is
 //!   outside the promise, as is every DPDK program. Packet bytes cannot influence them.
-//! * **Filters cannot read outside a packet.** [`Filter::new`] proves an upper bound of every load offset, since DPDK's load of a
-//!   packet word wraps around at 4 GiB; a program for which there is no such bound is refused, and runs in user space instead.
+//! * **Filters cannot read outside a packet.** [`Filter`] checks every computed load offset, since DPDK's load of a packet word wraps
+//!   around at 4 GiB, and does not use DPDK's own conversion, which is wrong for indexed loads of words and bytes.
 //! * **Raw access stays possible.** What the layer does not offer is in [`sys`], `unsafe`, with `as_raw` functions to get there.
 
 mod arguments;
@@ -58,7 +58,8 @@ pub use error::Error;
 pub use mbuf::{BURST_CAPACITY, Burst, Mbuf, TimestampField};
 pub use mempool::{Mempool, MempoolConfiguration, MempoolHandler};
 pub use port::{
-    Link, MacAddress, Port, PortConfiguration, PortInformation, PortSetup, PortStatistics, RssConfiguration, RssSymmetry,
+    Link, MacAddress, Port, PortConfiguration, PortInformation, PortSetup, PortStatistics, RssConfiguration,
+    RssSymmetry,
 };
 pub use queue::{RxQueue, TxQueue};
 pub use ring_port::RingPort;

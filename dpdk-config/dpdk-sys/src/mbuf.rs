@@ -78,7 +78,7 @@ impl Mbuf {
         self.field::<u32, { sys::SHIM_MBUF_PKT_LEN_OFFSET }>()
     }
 
-    /// The port the packet came in by.
+    /// The port the packet came in by. A ring port of DPDK 22.11 does not set it; a receive queue knows its own.
     #[inline]
     pub fn port(&self) -> u16 {
         self.field::<u16, { sys::SHIM_MBUF_PORT_OFFSET }>()
@@ -103,7 +103,7 @@ impl Mbuf {
         self.field::<u64, { sys::SHIM_MBUF_OL_FLAGS_OFFSET }>()
     }
 
-    /// The receive timestamp, when the driver gave this packet one. Its unit is the driver's: nanoseconds since 1970 from a file, or ticks of
+    /// The receive timestamp, when the driver gave this packet one. Its unit is the driver's: microseconds since 1970 (net_pcap), or ticks of
     /// the device's clock.
     #[inline]
     pub fn timestamp(&self, field: &TimestampField) -> Option<u64> {

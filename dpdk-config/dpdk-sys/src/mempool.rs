@@ -74,8 +74,9 @@ impl Mempool {
         };
         let socket = match socket {
             None => -1,
-            Some(socket) => i32::try_from(socket)
-                .map_err(|_| Error::new(format!("mempool {name}: {socket} is no NUMA socket")))?,
+            Some(socket) => {
+                i32::try_from(socket).map_err(|_| Error::new(format!("mempool {name}: {socket} is no NUMA socket")))?
+            }
         };
         let handler: &CStr = match handler {
             MempoolHandler::Default => c"ring_mp_mc",
@@ -141,7 +142,10 @@ impl Mempool {
 /// The name as a C string, when DPDK can take it.
 fn check_name(name: &str) -> Result<CString, Error> {
     if name.is_empty() || name.len() > NAME_BYTES_MAX {
-        return Err(Error::new(format!("mempool name {name:?} is {} bytes long; accepted are 1 to {NAME_BYTES_MAX}", name.len())));
+        return Err(Error::new(format!(
+            "mempool name {name:?} is {} bytes long; accepted are 1 to {NAME_BYTES_MAX}",
+            name.len()
+        )));
     }
     CString::new(name).map_err(|_| Error::new(format!("mempool name {name:?} contains a zero byte")))
 }

@@ -76,7 +76,8 @@ impl Port {
     /// When there is no such port (the message lists those there are), or it was opened already.
     pub fn open(eal: &Eal, device: &str) -> Result<Self, Error> {
         let name = device.split(',').next().unwrap_or_default().trim();
-        let id = port_id(name).or_else(|| port_id(&normalise_pci_address(name)?)).ok_or_else(|| no_such_port(eal, name))?;
+        let id =
+            port_id(name).or_else(|| port_id(&normalise_pci_address(name)?)).ok_or_else(|| no_such_port(eal, name))?;
         let claim = CLAIMED.get(usize::from(id)).ok_or_else(|| no_such_port(eal, name))?;
         if claim.swap(true, Ordering::AcqRel) {
             return Err(Error::new(format!("port {name} is in use already")));
@@ -133,15 +134,13 @@ impl Port {
         self.check(plan.apply(self.id), "cannot be configured")?;
         let mut descriptors = (configuration.rx_descriptors, TX_DESCRIPTORS);
         // SAFETY: both pointers are valid for the call.
-        let code = unsafe {
-            sys::rte_eth_dev_adjust_nb_rx_tx_desc(self.id, &raw mut descriptors.0, &raw mut descriptors.1)
-        };
+        let code =
+            unsafe { sys::rte_eth_dev_adjust_nb_rx_tx_desc(self.id, &raw mut descriptors.0, &raw mut descriptors.1) };
         self.check(code, "refuses the number of descriptors")?;
         for (queue, pool) in (0..plan.raw.rx_queues).zip(pools.iter().cycle()) {
             // SAFETY: the port is configured and stopped, and pools live until cleanup.
-            let code = unsafe {
-                sys::shim_rx_queue_setup(self.id, queue, descriptors.0, plan.raw.rx_offloads, pool.as_raw())
-            };
+            let code =
+                unsafe { sys::shim_rx_queue_setup(self.id, queue, descriptors.0, plan.raw.rx_offloads, pool.as_raw()) };
             self.check(code, &format!("cannot set up receive queue {queue}"))?;
         }
         for queue in 0..plan.raw.tx_queues {
@@ -184,7 +183,8 @@ impl Port {
         }
         // `get_mut` synchronises with the dropping of the queues' tokens, which `strong_count` would not.
         if Arc::get_mut(&mut self.token).is_none() {
-            return Err(self.error(format!("cannot be stopped: {} of its queues are in use", Arc::strong_count(&self.token) - 1)));
+            return Err(self
+                .error(format!("cannot be stopped: {} of its queues are in use", Arc::strong_count(&self.token) - 1)));
         }
         // SAFETY: no queue is out, so no burst runs.
         let code = unsafe { sys::rte_eth_dev_stop(self.id) };

@@ -39,7 +39,8 @@ impl RingPort {
                 name.len()
             )));
         }
-        let c_name = CString::new(name).map_err(|_| Error::new(format!("ring port name {name:?} contains a zero byte")))?;
+        let c_name =
+            CString::new(name).map_err(|_| Error::new(format!("ring port name {name:?} contains a zero byte")))?;
         let rings = (0..queues)
             .map(|queue| Ring::create(eal, &format!("{name}_q{queue}"), capacity, socket).map(Arc::new))
             .collect::<Result<Vec<_>, Error>>()?;

@@ -202,7 +202,10 @@ impl CpuSet {
         if absent.is_empty() {
             return Ok(());
         }
-        Err(io::Error::new(io::ErrorKind::InvalidInput, format!("CPUs {absent} are not online or not allowed to this process")))
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("CPUs {absent} are not online or not allowed to this process"),
+        ))
     }
 
     /// Sets the current thread's mask, which the kernel intersects with what is online and allowed.

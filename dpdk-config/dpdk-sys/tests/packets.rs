@@ -196,9 +196,14 @@ fn filters(eal: &Eal, packets: &Mempool) {
         "greater 100 and udp[(udp[4:2] & 0x1f):1] != 7",
         "vlan 5 and udp port 53",
         "ether[ether[12:2]] = 3 or ether[60:4] = 0x1e1f2021",
+        "ether[ether[34:4] - 0x350000:4] > 5",
+        "ether[ether[len - 1]:1] & 1 = 0",
+        "ether[0xf0000000 + ether[0:1]] = 0 or ether[0x7fffffff] = 1 or udp[9] / udp[8] = 0",
+        "(udp[9] << udp[10]) + (udp[20:4] >> udp[11]) - udp[12] * udp[13] > 0x80000000 or (udp[14] ^ udp[15] | 8) % 7 = 3",
+        "(ip[8] << (ip[8] - 10)) = 0 and -udp[3] < 0xfffffff0",
     ] {
         let (libpcap, instructions) = compiled(expression);
-        let native = Filter::new(eal, &instructions).unwrap();
+        let native = Filter::new(eal, &instructions).unwrap_or_else(|error| panic!("{expression}: {error}"));
         #[cfg(target_arch = "x86_64")]
         assert_eq!(native.execution(), Execution::Native);
         let interpreted = Filter::new(eal, &instructions).unwrap().interpreted();
@@ -224,8 +229,6 @@ fn filters(eal: &Eal, packets: &Mempool) {
     }
     assert!(matched > 500, "{matched} packets matched");
     assert_eq!(packets.in_use(), 0);
-    let refused = Filter::new(eal, &compiled("ether[ether[0:4]:4] = 1").1).unwrap_err();
-    assert!(refused.can_run_in_user_space() && refused.to_string().contains("as large as they like"));
     assert!(Filter::new(eal, &[]).unwrap_err().to_string().contains("0 instructions"));
     let many = vec!["0 0 0 0".parse().unwrap(); 4097];
     assert!(Filter::new(eal, &many).unwrap_err().to_string().contains("4097 instructions"));
@@ -252,7 +255,6 @@ fn ring_port_on_two_queues(eal: &Eal, packets: &Mempool) {
     assert_eq!((setup.rx_queues, setup.rss_functions), (2, 0));
     let (queues, tx_queues) = port.start().unwrap();
     assert_eq!(queues.len(), 2);
-    let id = port.id();
     let cpus = CpuSet::of_current_thread().unwrap();
     let first_cpu: CpuSet = cpus.iter().take(1).collect();
     let workers: Vec<_> = queues
@@ -269,7 +271,6 @@ fn ring_port_on_two_queues(eal: &Eal, packets: &Mempool) {
                     }
                     for packet in burst.iter() {
                         assert_eq!(packet.data(), [&next.to_le_bytes()[..], &queue.index().to_le_bytes()].concat());
-                        assert_eq!(packet.port(), id);
                         next += 1;
                     }
                     burst.clear();
@@ -353,9 +354,11 @@ fn capture_file(eal: &Eal, packets: &Mempool, directory: &Path) {
     while queues[0].receive(&mut burst) > 0 {
         for packet in burst.drain_all() {
             let frame = &frames[received];
-            let bytes: Vec<u8> = [packet.data()].into_iter().chain(packet.further_segments()).flatten().copied().collect();
+            let bytes: Vec<u8> =
+                [packet.data()].into_iter().chain(packet.further_segments()).flatten().copied().collect();
             assert_eq!((&bytes, packet.packet_bytes() as usize), (frame, frame.len()));
-            assert_eq!(usize::from(packet.segment_count()), frame.len().div_ceil(600));
+            assert_eq!(packet.is_contiguous(), frame.len() <= 600);
+            assert_eq!(packet.further_segments().count() + 1, usize::from(packet.segment_count()));
             let seconds = 1_700_000_000 + received as u64;
             let stamp = packet.timestamp(&timestamps).unwrap();
             // Microseconds in DPDK 22.11 and later.
@@ -409,7 +412,12 @@ fn refusals(eal: &Eal, packets: &Mempool) {
     );
     port.configure(&PortConfiguration { mtu: Some(4000), ..PortConfiguration::new(1) }, &[*packets]).unwrap();
     let (mut queues, mut tx_queues) = port.start().unwrap();
-    assert!(port.configure(&PortConfiguration::new(1), &[*packets]).unwrap_err().to_string().contains("while it is stopped"));
+    assert!(
+        port.configure(&PortConfiguration::new(1), &[*packets])
+            .unwrap_err()
+            .to_string()
+            .contains("while it is stopped")
+    );
     let mut burst = Burst::new();
     assert_eq!(queues[0].receive(&mut burst), BURST_CAPACITY);
     assert_eq!(tx_queues[0].transmit(&mut burst), BURST_CAPACITY);

@@ -26,7 +26,9 @@ fn the_users_lcores_win_over_the_main_mask() {
 fn free_huge_pages_are_summed_over_their_sizes() {
     let directory = tempfile::tempdir().unwrap();
     assert_eq!(huge_pages_free_below(directory.path()), 0);
-    for (name, free) in [("hugepages-2048kB", "3\n"), ("hugepages-1048576kB", "1\n"), ("other", "9\n"), ("hugepages-xkB", "1")] {
+    for (name, free) in
+        [("hugepages-2048kB", "3\n"), ("hugepages-1048576kB", "1\n"), ("other", "9\n"), ("hugepages-xkB", "1")]
+    {
         fs::create_dir(directory.path().join(name)).unwrap();
         fs::write(directory.path().join(name).join("free_hugepages"), free).unwrap();
     }

@@ -72,7 +72,20 @@ fn pci_addresses_are_normalised() {
     ] {
         assert_eq!(normalise_pci_address(text).as_deref(), Some(expected), "{text}");
     }
-    for text in ["", ":", "eth0", "net_pcap0", "03:00", "03:20.0", "03:00.8", "100:00.0", "0:0:0:0.0", "+3:00.0", "03:00.0x", "03:é.0"] {
+    for text in [
+        "",
+        ":",
+        "eth0",
+        "net_pcap0",
+        "03:00",
+        "03:20.0",
+        "03:00.8",
+        "100:00.0",
+        "0:0:0:0.0",
+        "+3:00.0",
+        "03:00.0x",
+        "03:é.0",
+    ] {
         assert_eq!(normalise_pci_address(text), None, "{text}");
     }
 }

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use dpdk_sys::{Burst, Eal, EalArguments, EalLog, Mempool, MempoolConfiguration, MempoolHandler, Memory};
+use dpdk_sys::{Burst, Eal, EalArguments, EalLog, Memory, Mempool, MempoolConfiguration, MempoolHandler};
 
 /// EAL on ordinary pages and virtual devices, as any user can run it, with its log in a file of `directory`.
 pub fn start_eal(directory: &Path, extra: &[&str]) -> Eal {
