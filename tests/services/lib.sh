@@ -58,13 +58,13 @@ wait_for() {
 }
 
 # stop DIR NAME: ends the process that `start` made, politely first. A process id that by now belongs to
-# something else is left alone: ours all run in DIR.
+# something else is left alone: ours all run in DIR or below.
 stop() {
   local pid tries=200
   [ -s "$1/$2.pid" ] || return 0
   pid=$(cat "$1/$2.pid")
   rm "$1/$2.pid"
-  [ "$(readlink "/proc/$pid/cwd")" = "$(readlink -f "$1")" ] || return 0
+  [[ $(readlink "/proc/$pid/cwd")/ == "$(readlink -f "$1")"/* ]] || return 0
   kill "$pid" 2>/dev/null || return 0
   while kill -0 "$pid" 2>/dev/null; do
     [ "$tries" -gt 0 ] || kill -KILL "$pid" 2>/dev/null || return 0
