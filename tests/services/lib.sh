@@ -7,31 +7,32 @@
 services=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${WIREBEAT_CACHE:-$(cd "$services/../.." && pwd)/target/services}
 
-# cached NAME COMMAND…: runs COMMAND in a new folder that becomes $cache/NAME, unless that is there already.
-# A lock and a rename: two tests that start at once fetch once, and a broken download leaves nothing behind.
+# cached NAME COMMAND…: runs COMMAND in a new folder that becomes $cache/NAME, unless that is there already; a registry that
+# stumbles is asked three times. A lock and a rename: two tests that start at once fetch once, and a broken download leaves
+# nothing behind. COMMAND joins its steps with &&, since the shell does not stop at an error inside a condition.
 cached() {
-  local name=$1 fresh
+  local name=$1 fresh pause
   shift
   mkdir -p "$cache"
   (
     flock 9
     [ -d "$cache/$name" ] && exit
-    fresh=$(mktemp -d "$cache/.$name.XXXXXX")
-    if (cd "$fresh" && "$@") >"$cache/$name.log" 2>&1; then
-      chmod 755 "$fresh" && mv "$fresh" "$cache/$name"
-    else
+    for pause in 5 20 0; do
+      fresh=$(mktemp -d "$cache/.$name.XXXXXX")
+      (cd "$fresh" && "$@") >"$cache/$name.log" 2>&1 && chmod 755 "$fresh" && mv "$fresh" "$cache/$name" && exit
       rm -rf "$fresh"
-      echo "$name could not be fetched; the end of $cache/$name.log:" >&2
-      tail -n 5 "$cache/$name.log" >&2
-      exit 1
-    fi
-  ) 9>"$cache/$name.lock"
+      sleep "$pause"
+    done
+    echo "$name could not be fetched; the end of $cache/$name.log:" >&2
+    tail -n 5 "$cache/$name.log" >&2
+    exit 1
+  ) 9>"$cache/lock"
 }
 
-# fetch_jars POM: all that the POM names, into the current folder. Maven's own store goes away again.
+# fetch_jars POM: all that the POM names, into the current folder; Maven's own store is in the cache, not in the user's home.
 fetch_jars() {
-  mvn -q -B -f "$1" -Dmaven.repo.local="$PWD/.m2" dependency:copy-dependencies -DoutputDirectory="$PWD" -DincludeScope=runtime
-  rm -rf .m2
+  mvn -q -B -f "$1" -Dmaven.repo.local="$cache/maven" \
+    org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory="$PWD" -DincludeScope=runtime
 }
 
 # start NAME COMMAND…: in the background, in the current folder, output to NAME.log, process id in NAME.pid.
