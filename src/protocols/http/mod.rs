@@ -11,6 +11,8 @@ mod event;
 mod message;
 mod parser;
 #[cfg(test)]
+mod replay;
+#[cfg(test)]
 mod tests;
 mod url;
 
