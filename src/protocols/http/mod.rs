@@ -8,6 +8,7 @@ mod body;
 mod config;
 mod decode;
 mod event;
+mod exchange;
 mod message;
 mod parser;
 #[cfg(test)]
