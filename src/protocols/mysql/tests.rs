@@ -775,7 +775,7 @@ fn options_are_read_from_the_section() {
 }
 
 /// Conversations of every theme: connection, direction, bytes.
-fn recorded(theme: &str) -> Vec<capture::Segment> {
+fn recorded(theme: &str) -> Vec<capture::Captured> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/mysql").join(format!("{theme}.pcap"));
     capture::segments(&file, 3306)
 }
@@ -783,7 +783,7 @@ fn recorded(theme: &str) -> Vec<capture::Segment> {
 const THEMES: &[&str] = &["commands", "deprecate-eof", "large", "mariadb-cli", "node-mysql2", "prepared", "statements"];
 
 /// All events of a capture; payloads are fed in pieces of `size` bytes.
-fn replay(segments: &[capture::Segment], size: usize) -> Vec<Json> {
+fn replay(segments: &[capture::Captured], size: usize) -> Vec<Json> {
     let mut benches: Vec<Bench> = Vec::new();
     for segment in segments {
         while benches.len() <= segment.connection {
@@ -794,15 +794,94 @@ fn replay(segments: &[capture::Segment], size: usize) -> Vec<Json> {
             bench.now_ns = segment.time_ns - 1_000_000;
             bench.send(segment.direction, part);
         }
-        if segment.fin {
+        if segment.fin() {
             bench.fin(segment.direction);
         }
-        if segment.reset {
+        if segment.reset() {
             bench.reset(segment.direction);
         }
     }
     benches.iter_mut().for_each(Bench::finish);
     benches.iter().flat_map(|bench| bench.events().iter().cloned()).collect()
+}
+
+/// All events of a capture whose segments come as they were captured, in order of their requests.
+fn deliver(captured: &[capture::Captured]) -> Vec<Json> {
+    let mut benches: Vec<Bench> = Vec::new();
+    for segment in captured {
+        while benches.len() <= segment.connection {
+            benches.push(bench());
+        }
+        benches[segment.connection].deliver(&segment.segment());
+    }
+    benches.iter_mut().for_each(Bench::finish);
+    let mut events: Vec<Json> = benches.iter().flat_map(|bench| bench.events().iter().cloned()).collect();
+    events.sort_by_key(|event| event["event"]["start"].as_str().unwrap().to_string());
+    events
+}
+
+/// Whether an event is what the client logged; None where the log does not say, as for what has no event.
+fn agrees(event: &Json, operation: &Json) -> bool {
+    let op = operation["op"].as_str().unwrap();
+    let failed = operation["outcome"] == "error";
+    if (event["status"] == "Error") != failed {
+        return false;
+    }
+    let query = event["query"].as_str().unwrap();
+    let known = match operation.get("sent").or_else(|| operation.get("statement")).and_then(Json::as_str) {
+        // Long statements are cut in the log, and the log of one driver has its own place holders.
+        Some(statement) => {
+            let statement = statement.split('…').next().unwrap().trim().replace("%s", "?");
+            query.starts_with(&statement)
+        }
+        None if op == "process_kill" => query.starts_with("KILL "),
+        None => event["method"].as_str().unwrap().eq_ignore_ascii_case(op),
+    };
+    let mysql = &event["mysql"];
+    let number = |logged: &str, field: &str| {
+        operation.get(logged).and_then(Json::as_u64).is_none_or(|number| mysql[field].as_u64() == Some(number))
+    };
+    let code = operation["error"].as_u64().or_else(|| operation["error"].as_str().and_then(|code| code.parse().ok()));
+    // 2013 is the client's own number for a connection that is gone.
+    let code = code.filter(|code| *code != 2013);
+    known
+        && number("rows", "num_rows")
+        && number("fields", "num_fields")
+        && number("affected", "affected_rows")
+        && number("result_sets", "result_sets")
+        && code.is_none_or(|code| mysql["error_code"].as_u64() == Some(code))
+}
+
+#[test]
+fn recorded_themes_agree_with_the_clients_log() {
+    for theme in THEMES {
+        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorded/mysql/{theme}.truth.json"));
+        let truth: Json = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+        let events = deliver(&recorded(theme));
+        let mut rest = events.iter();
+        let mut own = Vec::new();
+        for operation in truth["operations"].as_array().unwrap() {
+            // Logins that succeed and the end of a connection are no events.
+            if operation["op"] == "quit" || (operation["op"] == "connect" && operation["outcome"] == "ok") {
+                continue;
+            }
+            loop {
+                let event = rest.next().unwrap_or_else(|| panic!("{theme}: {operation}: {own:#?}"));
+                if agrees(event, operation) {
+                    break;
+                }
+                own.push(event);
+            }
+        }
+        own.extend(rest);
+        for event in own {
+            // What the drivers send by themselves.
+            let query = event["query"].as_str().unwrap();
+            let method_is_set = event["method"] == "SET";
+            let own = query == "Request Prepare Statement" || query == "PING" || method_is_set;
+            assert!(own && event["status"] == "OK", "{theme}: {event:#}");
+        }
+    }
 }
 
 #[test]
@@ -896,5 +975,40 @@ fn dump() {
     for theme in THEMES {
         let out: String = replay(&recorded(theme), usize::MAX).iter().map(|event| format!("{event}\n")).collect();
         std::fs::write(format!("/tmp/mysql_dump_{theme}.ndjson"), out).unwrap();
+    }
+    let shared = PathBuf::from("/work/shared");
+    let mut jobs = vec![];
+    for theme in ["users", "users-impaired"] {
+        jobs.push((shared.join(format!("recorded/express/{theme}.pcap")), 3306, options(), theme.to_string()));
+    }
+    for case in std::fs::read_dir(shared.join("conformance/cases/mysql")).unwrap() {
+        let case = case.unwrap().path();
+        let json: Json = serde_json::from_slice(&std::fs::read(case.join("case.json")).unwrap()).unwrap();
+        let text = std::fs::read_to_string(case.join("packetbeat.yml")).unwrap();
+        let configuration = crate::config::Configuration::from_text("packetbeat.yml", &text).unwrap();
+        let root = configuration.root();
+        for section in root.list("packetbeat.protocols").unwrap() {
+            if section.string("type").unwrap().as_deref() == Some("mysql") {
+                let mut common = Options::default().common;
+                common.send_request = section.boolean("send_request").unwrap().unwrap_or(false);
+                common.send_response = section.boolean("send_response").unwrap().unwrap_or(false);
+                let port = section.ports("ports").unwrap().unwrap()[0];
+                let capture = shared.join("conformance").join(json["capture"].as_str().unwrap());
+                let options = config::read(&section, &common).unwrap();
+                jobs.push((capture, port, options, format!("case_{}", case.file_name().unwrap().to_str().unwrap())));
+            }
+        }
+    }
+    for (file, port, options, name) in jobs {
+        let mut benches: Vec<Bench> = Vec::new();
+        for captured in capture::segments(&file, port) {
+            while benches.len() <= captured.connection {
+                benches.push(bench_with(options.clone()));
+            }
+            benches[captured.connection].deliver(&captured.segment());
+        }
+        benches.iter_mut().for_each(Bench::finish);
+        let out: String = benches.iter().flat_map(|bench| bench.events()).map(|event| format!("{event}\n")).collect();
+        std::fs::write(format!("/tmp/mysql_dump_{name}.ndjson"), out).unwrap();
     }
 }
