@@ -1,6 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where events go. The I/O core hands slices of chunks to one sink and is told, later, what became of each event.
 
+#[cfg(test)]
+pub mod bench;
+pub mod console;
+pub mod discard;
+pub mod file;
+pub mod format_string;
+pub mod lines;
+pub mod shipper;
+
 use crate::event::chunk::Slice;
 
 /// What became of events that a sink was given.

@@ -51,6 +51,8 @@ pub struct Common<'a> {
     pub destination_bytes: u64,
     pub status: Status,
     pub notes: Notes<'a>,
+    /// Type and code of an ICMP request (of the response when there was no request), for the community id.
+    pub icmp: Option<(u8, u8)>,
 }
 
 impl Common<'_> {
@@ -103,6 +105,9 @@ impl Common<'_> {
         event.constant(field::NETWORK_TRANSPORT, flow.carrier.name());
         if let Some(protocol) = self.network_protocol {
             event.constant(field::NETWORK_PROTOCOL, protocol);
+        }
+        if let Some(community_id) = &flow.community_id {
+            event.text(field::NETWORK_COMMUNITY_ID, community_id.as_str());
         }
         event.append_address(field::RELATED_IP, source.address);
         event.append_address(field::RELATED_IP, destination.address);
