@@ -141,8 +141,14 @@ impl Bench {
     fn segment(&mut self, direction: Direction, payload: &[u8], fin: bool, reset: bool) {
         let sequence = self.sequences[direction as usize];
         self.sequences[direction as usize] = sequence.wrapping_add(payload.len() as u32 + u32::from(fin));
+        let mut receiver = Adapter {
+            parser: &mut *self.parser,
+            context: Context { now_ns: self.now_ns, flow: self.flow, publisher: &mut self.recorder },
+        };
         // A zero time for lost holes: a gap is told at once, as the bench knows that nothing comes late.
         let limits = Limits { unacknowledged_ns: 0, ..Limits::default() };
+        let mut lent =
+            Lent { receiver: &mut receiver, pool: &mut self.pool, limits: &limits, counters: &mut self.counters };
         let segment = Segment {
             direction,
             sequence,
@@ -154,22 +160,7 @@ impl Bench {
             cut_bytes: 0,
             time_ns: self.now_ns,
         };
-        self.deliver_within(&segment, &limits);
-    }
-
-    /// A segment as it was captured, with its own time and sequence numbers.
-    pub fn deliver(&mut self, segment: &Segment<'_>) {
-        self.now_ns = segment.time_ns;
-        self.deliver_within(segment, &Limits::default());
-    }
-
-    fn deliver_within(&mut self, segment: &Segment<'_>, limits: &Limits) {
-        let mut receiver = Adapter {
-            parser: &mut *self.parser,
-            context: Context { now_ns: self.now_ns, flow: self.flow, publisher: &mut self.recorder },
-        };
-        let mut lent = Lent { receiver: &mut receiver, pool: &mut self.pool, limits, counters: &mut self.counters };
-        self.connection.segment(segment, &mut lent);
+        self.connection.segment(&segment, &mut lent);
     }
 }
 

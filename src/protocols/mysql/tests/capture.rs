@@ -6,14 +6,11 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::protocols::Direction;
-use crate::stream::tcp::Segment;
 
 pub struct Captured {
     pub connection: usize,
     pub direction: Direction,
     pub time_ns: i64,
-    pub sequence: u32,
-    pub acknowledgement: u32,
     pub flags: u8,
     pub payload: Vec<u8>,
 }
@@ -25,21 +22,6 @@ impl Captured {
 
     pub fn reset(&self) -> bool {
         self.flags & 4 != 0
-    }
-
-    /// As the stream layer takes it.
-    pub fn segment(&self) -> Segment<'_> {
-        Segment {
-            direction: self.direction,
-            sequence: self.sequence,
-            acknowledgement: (self.flags & 16 != 0).then_some(self.acknowledgement),
-            syn: self.flags & 2 != 0,
-            fin: self.fin(),
-            reset: self.reset(),
-            payload: &self.payload,
-            cut_bytes: 0,
-            time_ns: self.time_ns,
-        }
     }
 }
 
@@ -83,8 +65,6 @@ pub fn segments(file: &Path, server_port: u16) -> Vec<Captured> {
             connection,
             direction,
             time_ns,
-            sequence: u32::from_be_bytes(tcp[4..8].try_into().unwrap()),
-            acknowledgement: u32::from_be_bytes(tcp[8..12].try_into().unwrap()),
             flags: tcp[13],
             payload: tcp[usize::from(tcp[12] >> 4) * 4..].to_vec(),
         });

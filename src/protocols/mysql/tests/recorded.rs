@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Recorded conversations: against the client's log, cut, mutated, in pieces of every size.
+//! Recorded conversations: cut, mutated, in pieces of every size. `tests/recorded_mysql.rs` holds them against the clients'
+//! logs.
 
 use super::*;
 
@@ -32,86 +33,6 @@ fn replay(segments: &[capture::Captured], size: usize) -> Vec<Json> {
     }
     benches.iter_mut().for_each(Bench::finish);
     benches.iter().flat_map(|bench| bench.events().iter().cloned()).collect()
-}
-
-/// All events of a capture whose segments come as they were captured, in order of their requests.
-fn deliver(captured: &[capture::Captured]) -> Vec<Json> {
-    let mut benches: Vec<Bench> = Vec::new();
-    for segment in captured {
-        while benches.len() <= segment.connection {
-            benches.push(bench());
-        }
-        benches[segment.connection].deliver(&segment.segment());
-    }
-    benches.iter_mut().for_each(Bench::finish);
-    let mut events: Vec<Json> = benches.iter().flat_map(|bench| bench.events().iter().cloned()).collect();
-    events.sort_by_key(|event| event["event"]["start"].as_str().unwrap().to_string());
-    events
-}
-
-/// Whether an event is what the client logged; None where the log does not say, as for what has no event.
-fn agrees(event: &Json, operation: &Json) -> bool {
-    let op = operation["op"].as_str().unwrap();
-    let failed = operation["outcome"] == "error";
-    if (event["status"] == "Error") != failed {
-        return false;
-    }
-    let query = event["query"].as_str().unwrap();
-    let known = match operation.get("sent").or_else(|| operation.get("statement")).and_then(Json::as_str) {
-        // Long statements are cut in the log, and the log of one driver has its own place holders.
-        Some(statement) => {
-            let statement = statement.split('…').next().unwrap().trim().replace("%s", "?");
-            query.starts_with(&statement)
-        }
-        None if op == "process_kill" => query.starts_with("KILL "),
-        None => event["method"].as_str().unwrap().eq_ignore_ascii_case(op),
-    };
-    let mysql = &event["mysql"];
-    let number = |logged: &str, field: &str| {
-        operation.get(logged).and_then(Json::as_u64).is_none_or(|number| mysql[field].as_u64() == Some(number))
-    };
-    let code = operation["error"].as_u64().or_else(|| operation["error"].as_str().and_then(|code| code.parse().ok()));
-    // 2013 is the client's own number for a connection that is gone.
-    let code = code.filter(|code| *code != 2013);
-    known
-        && number("rows", "num_rows")
-        // A driver's cursor that has run another statement before shows the columns of that one with an UPDATE.
-        && (number("fields", "num_fields") || op.ends_with("UPDATE") || op.ends_with("DELETE"))
-        && number("affected", "affected_rows")
-        && number("result_sets", "result_sets")
-        && code.is_none_or(|code| mysql["error_code"].as_u64() == Some(code))
-}
-
-#[test]
-fn recorded_themes_agree_with_the_clients_log() {
-    for theme in THEMES {
-        let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorded/mysql/{theme}.truth.json"));
-        let truth: Json = serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
-        let events = deliver(&recorded(theme));
-        let mut used = vec![false; events.len()];
-        let mut last = 0;
-        for operation in truth["operations"].as_array().unwrap() {
-            let op = operation["op"].as_str().unwrap();
-            // Logins that succeed and the end of a connection are no events.
-            if op == "quit" || (op == "connect" && operation["outcome"] == "ok") {
-                continue;
-            }
-            // Statements of a pool are logged in the order of their answers, which is not that of the requests.
-            let from = if op.starts_with("pool") { 0 } else { last };
-            let place = (from..events.len()).find(|place| !used[*place] && agrees(&events[*place], operation));
-            let place = place.unwrap_or_else(|| panic!("{theme}: {operation}: {events:#?}"));
-            used[place] = true;
-            last = place;
-        }
-        let own = events.iter().zip(&used).filter(|(_, used)| !**used).map(|(event, _)| event);
-        for event in own {
-            // What the drivers send by themselves.
-            let query = event["query"].as_str().unwrap();
-            let method_is_set = event["method"] == "SET";
-            let own = query == "Request Prepare Statement" || query == "PING" || method_is_set;
-            assert!(own && event["status"] == "OK", "{theme}: {event:#}");
-        }
-    }
 }
 
 #[test]
