@@ -8,10 +8,10 @@
 #[cfg(test)]
 pub mod bench;
 mod common;
-pub mod http;
-pub mod mysql;
 pub mod dns;
+pub mod http;
 pub mod icmp;
+pub mod mysql;
 pub mod perimeter;
 pub mod registry;
 #[cfg(test)]

@@ -82,6 +82,7 @@ pub(super) fn publish(
             destination_bytes: response.map_or(0, |response| response.bytes),
             status: if is_good { Status::Ok } else { Status::Error },
             notes: &notes,
+            icmp: None,
         };
         context.publish(&common, |event| {
             if let Some(request) = request {

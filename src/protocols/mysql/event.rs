@@ -75,6 +75,7 @@ pub fn publish(context: &mut Context<'_>, options: &Options, request: &Request, 
         destination_bytes: if outcome == Outcome::Lost { 0 } else { response.bytes },
         status: if failed { Status::Error } else { Status::Ok },
         notes: notes.get(..count).unwrap_or_default(),
+        icmp: None,
     };
     context.publish(&common, |event| fill(event, options, request, response));
 }
