@@ -11,6 +11,7 @@ pub mod outputs;
 pub mod pipeline;
 pub mod processors;
 pub mod protocols;
+pub mod run;
 pub mod stream;
 pub mod telemetry;
 pub mod wire;

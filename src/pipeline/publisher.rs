@@ -16,8 +16,9 @@ use crate::protocols::{Perimeter, ProtocolCounter, Publisher};
 /// What happens to the events of one protocol section, or of flows, before they are encoded.
 #[derive(Default)]
 pub struct Treatment {
-    /// `fields`, `tags`, `index` of the section and the general ones.
+    /// `fields` and `index` of the section.
     pub constants: Constants,
+    pub tags: Vec<String>,
     pub processors: Chain,
 }
 
@@ -25,8 +26,11 @@ pub struct Treatment {
 pub struct EventSettings {
     /// By section number; the last one is for flows.
     pub treatments: Vec<Treatment>,
-    /// `agent`, `ecs`, `host` and the general `fields` and `tags`.
+    /// The general `fields`.
     pub constants: Constants,
+    /// `agent`, `ecs`, `host`, `@metadata`: set after a section's processors, before the general ones.
+    pub sensor: Constants,
+    pub tags: Vec<String>,
     pub processors: Chain,
     pub perimeter: Perimeter,
     /// `packetbeat.ignore_outgoing`.
@@ -116,14 +120,18 @@ impl EventWriter {
         counters.events_made += 1;
         let settings = Arc::clone(&self.settings);
         let event = &mut self.event;
+        // General tags and fields come first, then the section's, as libbeat merges them.
+        settings.constants.apply(event);
+        settings.tags.iter().for_each(|tag| event.append_unique(field::TAGS, tag.as_bytes()));
         if let Some(treatment) = settings.treatments.get(section) {
             treatment.constants.apply(event);
+            treatment.tags.iter().for_each(|tag| event.append_unique(field::TAGS, tag.as_bytes()));
             if treatment.processors.process(event) == Outcome::Drop {
                 counters.events_dropped_by_processor += 1;
                 return;
             }
         }
-        settings.constants.apply(event);
+        settings.sensor.apply(event);
         if settings.processors.process(event) == Outcome::Drop {
             counters.events_dropped_by_processor += 1;
             return;

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use super::{Carrier, Direction, FlowView};
 use crate::event::{Event, field};
-use crate::flow::community_id::{CommunityId, Selector, community_id};
-use crate::wire::address::{AddressPair, IpAddress};
+use crate::flow::{CommunityId, Selector, community_id};
+use crate::wire::{AddressPair, IpAddress};
 
 /// `status` of a transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -108,7 +108,7 @@ impl Common<'_> {
         if let Some(protocol) = self.network_protocol {
             event.constant(field::NETWORK_PROTOCOL, protocol);
         }
-        if let Some(community_id) = flow.community_id.or_else(|| self.icmp_community_id(flow)) {
+        if let Some(community_id) = self.community_id(flow) {
             event.text(field::NETWORK_COMMUNITY_ID, community_id.as_str());
         }
         event.append_address(field::RELATED_IP, source.address);
@@ -120,16 +120,20 @@ impl Common<'_> {
         }
     }
 
-    /// ICMP has no ports: the message's type and code stand in for them, seen from the request.
-    fn icmp_community_id(&self, flow: &FlowView) -> Option<CommunityId> {
-        let (kind, code) = self.icmp?;
-        let (protocol, selector) = match flow.carrier {
-            Carrier::Icmp => (1, Selector::Icmp { kind, code }),
-            Carrier::Icmp6 => (58, Selector::Icmp6 { kind, code }),
-            Carrier::Tcp | Carrier::Udp => return None,
+    /// That of the flow; for ICMP made of the message's type and code.
+    fn community_id(&self, flow: &FlowView) -> Option<CommunityId> {
+        let (kind, code) = match self.icmp {
+            None => return flow.community_id,
+            Some(icmp) => icmp,
         };
-        let address = |direction| IpAddress::from(flow.sender(direction).address);
-        let addresses = AddressPair { source: address(self.requests), destination: address(self.requests.opposite()) };
+        let addresses = AddressPair {
+            source: IpAddress::from(flow.sender(self.requests).address),
+            destination: IpAddress::from(flow.sender(self.requests.opposite()).address),
+        };
+        let (protocol, selector) = match flow.carrier {
+            Carrier::Icmp6 => (58, Selector::Icmp6 { kind, code }),
+            _ => (1, Selector::Icmp { kind, code }),
+        };
         Some(community_id(&addresses, protocol, selector, 0))
     }
 }
