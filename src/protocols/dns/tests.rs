@@ -355,6 +355,20 @@ mod streams {
     }
 
     #[test]
+    fn behind_a_gap_what_is_no_message_is_passed_over() {
+        let mut bench = tcp();
+        bench.send(ToServer, &framed(&query(1, "one.org", A)));
+        bench.send(ToClient, &framed(&response(1, "one.org", A, &[])));
+        bench.send(ToServer, &framed(&query(2, "two.org", A)));
+        bench.lose(ToClient, 1_000);
+        // The rest of a message: its first two bytes as a length would swallow what follows.
+        bench.send(ToClient, b"zzzz the rest of a lost message");
+        bench.send_in(ToClient, &framed(&response(2, "two.org", A, &[])), 5);
+        let outcomes: Vec<&Json> = bench.events().iter().map(|event| &event["status"]).collect();
+        assert_eq!(outcomes, ["OK", "OK"]);
+    }
+
+    #[test]
     fn a_response_that_ends_early_is_noted() {
         let answer = framed(&response(1, "one.org", A, &[]));
         for cut in 0..answer.len() {
@@ -464,7 +478,36 @@ mod streams {
         let [event] = bench.events() else { panic!("{:#?}", bench.events()) };
         assert_eq!(notes(event), json!(INCOMPLETE));
         assert_eq!(event["dns"]["answers_count"], 3);
-        assert_eq!(event["dns"]["type"], "answer");
+        assert_eq!((&event["dns"]["type"], &event["status"]), (&json!("answer"), &json!("Error")));
+    }
+
+    #[test]
+    fn a_zone_transfer_with_a_hole_is_one_event_that_says_so() {
+        let messages = [
+            framed(&response(9, "zone.org", AXFR, &[soa("zone.org", 7), record("a.zone.org", A, &[192, 0, 2, 1])])),
+            framed(&response(9, "zone.org", AXFR, &[record("b.zone.org", A, &[192, 0, 2, 2])])),
+            framed(&response(9, "zone.org", AXFR, &[record("c.zone.org", A, &[192, 0, 2, 3]), soa("zone.org", 7)])),
+        ];
+        let all = messages.concat();
+        let ends = [messages[0].len(), messages[0].len() + messages[1].len()];
+        // Within a message, a whole message, over a boundary, and the beginning.
+        for (from, to) in
+            [(ends[0] + 5, ends[0] + 20), (ends[0], ends[1]), (ends[0] - 7, ends[1]), (0, ends[0]), (0, ends[1])]
+        {
+            let mut bench = tcp();
+            bench.send(ToServer, &framed(&query(9, "zone.org", AXFR)));
+            // Something came before, so that a hole is seen as one.
+            bench.send(ToServer, &framed(&query(8, "zone.org", A)));
+            bench.send(ToClient, &framed(&response(8, "zone.org", A, &[])));
+            bench.send(ToClient, &all[..from]);
+            bench.lose(ToClient, (to - from) as u32);
+            bench.send(ToClient, &all[to..]);
+            bench.finish();
+            let transfers: Vec<&Json> = bench.events().iter().filter(|event| event["dns"]["id"] == 9).collect();
+            let [event] = transfers[..] else { panic!("{from}..{to}: {transfers:#?}") };
+            assert_eq!(event["dns"]["question"]["type"], "AXFR");
+            assert_eq!((&event["status"], notes(event)), (&json!("Error"), json!(INCOMPLETE)), "{from}..{to}");
+        }
     }
 
     #[test]
