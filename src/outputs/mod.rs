@@ -8,6 +8,7 @@ pub mod discard;
 pub mod elasticsearch;
 pub mod file;
 pub mod format_string;
+pub mod kafka;
 pub mod lines;
 pub mod metrics;
 pub mod shipper;

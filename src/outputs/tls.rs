@@ -57,6 +57,12 @@ impl Pem {
         }
     }
 
+    /// The PEM text.
+    pub fn text(&self) -> Result<String, String> {
+        let bytes = self.read()?;
+        String::from_utf8(bytes).map_err(|_| format!("{} is no PEM text", self.place()))
+    }
+
     fn place(&self) -> String {
         match self {
             Pem::Text(_) => "the text given".to_owned(),
