@@ -2,6 +2,7 @@
 //! Events: a value per field, in reusable memory of the worker, written once as JSON.
 
 pub mod chunk;
+mod constants;
 pub mod field;
 pub mod json;
 #[cfg(test)]
@@ -11,6 +12,7 @@ mod value;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+pub use constants::Constants;
 pub use field::{Field, FieldPath, Schema};
 pub use value::{ListWriter, MapWriter, Value};
 

@@ -54,7 +54,7 @@ impl Bench {
         let endpoint = |last, port| Endpoint { address: IpAddr::from([10, 0, 0, last]), port };
         Bench {
             parser,
-            flow: FlowView { client: endpoint(1, 40_000), server: endpoint(2, port), carrier },
+            flow: FlowView { client: endpoint(1, 40_000), server: endpoint(2, port), carrier, community_id: None },
             now_ns: 1_700_000_000_000_000_000,
             recorder: Recorder {
                 event: Event::new(Arc::new(Schema::new([]))),

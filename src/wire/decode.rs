@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The loop over the headers of a frame.
+
+use super::cursor::Cursor;
+use super::decoded::{Decoded, IpVersion, Transport};
+use super::drop_reason::DropReason;
+use super::link_type::LinkType;
+use super::next::Next;
+use super::{
+    authentication_header, ethernet, icmp, ipv4, ipv6, ipv6_extension, linux_cooked, llc, loopback, raw_ip, tcp, udp,
+    vlan,
+};
+
+/// How many headers behind the link header a frame may have. Eight VLAN tags, two IP headers with every extension
+/// header each, and a transport header fit.
+const HEADERS_MAXIMUM: usize = 32;
+
+/// Decodes a frame, of which `frame` is what was captured and `wire_length` what was on the wire.
+///
+/// If the packet has several segments, `frame` is the first of them. When the answer is a truncation
+/// ([`DropReason::is_truncation`]) and there are more, join them and decode again.
+#[inline]
+pub fn decode(link: LinkType, frame: &[u8], wire_length: u32) -> Result<Decoded, DropReason> {
+    let mut decoded = Decoded::new();
+    decode_into(link, frame, wire_length, &mut decoded).map(|()| decoded)
+}
+
+/// Like [`decode`], and keeps what was decoded before an error: Packetbeat counts a malformed packet for the flow of the
+/// layers that were fine.
+///
+/// `decoded` is [`Decoded::new`], with the VLAN tag in it if the NIC or the kernel stripped one.
+#[inline]
+pub fn decode_into(link: LinkType, frame: &[u8], wire_length: u32, decoded: &mut Decoded) -> Result<(), DropReason> {
+    let mut cursor = Cursor::new(frame, wire_length);
+    let mut next = match link {
+        LinkType::Ethernet => ethernet::decode(&mut cursor, decoded)?,
+        LinkType::LinuxCooked => linux_cooked::decode_version_1(&mut cursor)?,
+        LinkType::LinuxCooked2 => linux_cooked::decode_version_2(&mut cursor)?,
+        LinkType::NullLoopback => loopback::decode(&mut cursor)?,
+        LinkType::RawIp => raw_ip::decode(&cursor)?,
+    };
+    // The straight path: most frames are done here, without a jump through the table below.
+    if next == Next::Ipv4 {
+        next = ipv4::decode(&mut cursor, decoded)?;
+        if next == Next::Tcp {
+            return tcp::decode(&mut cursor, decoded).map(|_done| ());
+        }
+    }
+    decode_headers(&mut cursor, decoded, next)
+}
+
+/// Decodes the datagram that was put together from fragments, of which `decoded` describes one and `protocol` is
+/// [`FragmentInfo::protocol`](super::FragmentInfo).
+///
+/// The payload offset is then relative to `datagram`. The datagram can hold a tunnel with a further fragment in it; the
+/// caller bounds how often it goes round.
+pub fn decode_transport(decoded: &mut Decoded, protocol: u8, datagram: &[u8]) -> Result<(), DropReason> {
+    let version = decoded.network.map_or(IpVersion::V4, |network| network.version);
+    decoded.transport = Transport::None;
+    decoded.payload_offset = 0;
+    decoded.payload_length = 0;
+    let mut cursor = Cursor::new(datagram, 0);
+    cursor.limit(datagram.len());
+    let next = enter_protocol(decoded, version, protocol);
+    decode_headers(&mut cursor, decoded, next)
+}
+
+/// Notes which protocol the analysed IP header carries, as far as known by now, and answers its header.
+#[inline]
+pub(super) fn enter_protocol(decoded: &mut Decoded, version: IpVersion, protocol: u8) -> Next {
+    if let Some(network) = &mut decoded.network {
+        network.protocol = protocol;
+    }
+    Next::from_protocol(version, protocol)
+}
+
+fn decode_headers(cursor: &mut Cursor<'_>, decoded: &mut Decoded, first: Next) -> Result<(), DropReason> {
+    let mut next = first;
+    for _ in 0..HEADERS_MAXIMUM {
+        next = match next {
+            Next::Ipv4 => ipv4::decode(cursor, decoded)?,
+            Next::Tcp => tcp::decode(cursor, decoded)?,
+            Next::Udp => udp::decode(cursor, decoded)?,
+            Next::Ipv6 => ipv6::decode(cursor, decoded)?,
+            Next::Vlan => vlan::decode(cursor, decoded)?,
+            Next::Llc => llc::decode(cursor)?,
+            Next::Icmp | Next::Icmp6 => icmp::decode(cursor, decoded, next)?,
+            Next::Ipv6Extension => ipv6_extension::decode(cursor, decoded)?,
+            Next::Ipv6Fragment => ipv6_extension::decode_fragment(cursor, decoded)?,
+            Next::AuthenticationHeader => authentication_header::decode(cursor, decoded)?,
+            Next::OtherTransport(protocol) => {
+                decoded.transport = Transport::Other(protocol);
+                Next::Payload
+            }
+            Next::Payload => {
+                cursor.payload_begins(decoded);
+                Next::Done
+            }
+            Next::Done => return Ok(()),
+        };
+    }
+    Err(DropReason::NestingTooDeep)
+}
