@@ -625,6 +625,9 @@ impl Lane {
     }
 
     pub(super) fn source_statistics(&mut self, statistics: SourceStatistics) {
+        let filtered = statistics.filtered - self.counters.filtered;
+        self.counters.filtered += filtered;
+        self.counters.received += filtered;
         self.counters.missed = statistics.missed;
         self.counters.source_errors = statistics.errors;
         self.counters.source_no_buffer = statistics.no_buffer;

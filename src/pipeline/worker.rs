@@ -31,6 +31,9 @@ impl<S: Source> Worker<S> {
             match received {
                 Received::Packets => self.lane.housekeeping(),
                 Received::Idle => {
+                    if let Some(time_ns) = self.source.wall_ns() {
+                        self.lane.advance_clock(time_ns);
+                    }
                     self.lane.idle(busy);
                     self.lane.source_statistics(self.source.statistics());
                 }
