@@ -44,6 +44,8 @@ struct Half {
     /// When the hole opened, and when the other end acknowledged bytes in it.
     hole_ns: i64,
     acknowledged_ns: Option<i64>,
+    /// Sequence number of the SYN, when it was seen.
+    syn: Option<u32>,
     /// Sequence number of the FIN, when it is known.
     fin: Option<u32>,
 }
@@ -98,6 +100,7 @@ impl Connection {
                 segment.acknowledgement.is_none() && self.halves.iter().all(|half| half.phase == Phase::Ended)
             }
             // A repeated SYN has its old number.
+            _ if half.syn == Some(segment.sequence) => false,
             _ => {
                 segment.sequence.wrapping_add(1) != half.next && segment.acknowledgement.is_none() && {
                     let distance = segment.sequence.wrapping_add(1).wrapping_sub(half.next) as i32;
@@ -120,6 +123,7 @@ impl Connection {
                     return self.reset(lent);
                 }
                 half.phase = Phase::Running;
+                half.syn = segment.syn.then_some(segment.sequence);
                 half.next = segment.sequence.wrapping_add(u32::from(segment.syn));
             }
             Phase::Running => {}
@@ -271,6 +275,7 @@ impl Half {
             late_segments: 0,
             hole_ns: 0,
             acknowledged_ns: None,
+            syn: None,
             fin: None,
         }
     }
