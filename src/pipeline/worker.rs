@@ -42,6 +42,7 @@ impl<S: Source> Worker<S> {
             }
         };
         self.lane.source_statistics(self.source.statistics());
+        self.lane.finish_exchange();
         self.lane.finish();
         outcome
     }
@@ -51,6 +52,7 @@ impl Lane {
     /// The stages of a burst.
     fn burst(&mut self, burst: &Burst<'_>) {
         self.begin_burst();
+        self.take_datagrams();
 
         // Decode all, so that the misses of their flow look-ups overlap.
         let mut looks: ArrayVec<Option<Look>, BURST> = ArrayVec::new();

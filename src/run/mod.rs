@@ -23,7 +23,8 @@ use crate::event::json::{Encoder, Metadata};
 use crate::flow::Secret;
 use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
-use crate::pipeline::lane::{Lane, LaneSettings};
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::lane::{self, Lane, LaneSettings};
 use crate::pipeline::publisher::{ChunkRings, EventWriter};
 use crate::pipeline::worker::Worker;
 use crate::telemetry::log as log_setup;
@@ -76,6 +77,7 @@ struct Shared {
 struct Attachment {
     rings: ChunkRings,
     counters: Arc<SharedCounters>,
+    exchange: Arc<Exchange>,
 }
 
 fn run(configuration: &Configuration, options: &RunOptions) -> Result<(), String> {
@@ -134,10 +136,12 @@ fn start<S: Source + Send>(
 ) -> Result<(), String> {
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
+    let exchange = Arc::new(Exchange::new(sources.len()));
     let attachments: Vec<Attachment> = (0..sources.len())
         .map(|worker| Attachment {
             rings: ChunkRings::new(worker as u16, settings.bounds.chunks, settings.bounds.chunk_bytes),
             counters: Arc::new(SharedCounters::new(sections)),
+            exchange: Arc::clone(&exchange),
         })
         .collect();
     let signals = signals(&shared.stop);
@@ -210,7 +214,11 @@ fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachm
         connections,
         writer,
         settings.registry.sections.len(),
-        Arc::clone(&attachment.counters),
+        lane::Common {
+            shared: Arc::clone(&attachment.counters),
+            exchange: Arc::clone(&attachment.exchange),
+            pressure: shared.pressure,
+        },
     );
     let mut worker = Worker { source, lane };
     let outcome = worker.run(&shared.stop);
