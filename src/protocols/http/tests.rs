@@ -11,7 +11,7 @@ use serde_json::{Value as Json, json};
 
 use super::{HttpFactory, Options};
 use crate::protocols::bench::Bench;
-use crate::protocols::{Carrier, CommonOptions, Direction, Factory, Parser, ProtocolCounter};
+use crate::protocols::{Carrier, CommonOptions, Direction, Factory, ProtocolCounter};
 
 use Direction::{ToClient, ToServer};
 

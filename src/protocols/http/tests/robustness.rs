@@ -2,13 +2,18 @@
 //! Any bytes, in any pieces, with any end: the same events, bounded memory, no panic.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Instant;
 
 use serde_json::Value as Json;
 
+use super::super::parser::HttpParser;
 use super::super::{Options, SendHeaders};
 use super::{ToClient, ToServer, bench, bench_of, defaults, factory, line, summary};
-use crate::protocols::{Direction, ProtocolCounter, replay};
+use crate::event::{Event, Schema};
+use crate::protocols::{
+    Carrier, Context, Direction, Endpoint, FlowView, Parser, ProtocolCounter, Publisher, Step, replay,
+};
 
 /// Everything that can be asked for.
 fn everything() -> Options {
@@ -248,4 +253,48 @@ fn recordings_give_the_same_events_in_any_pieces() {
 
 fn recorded(theme: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorded/http/{theme}.pcap"))
+}
+
+/// Counts events and forgets them.
+struct Forgetful {
+    event: Event,
+    events: usize,
+}
+
+impl Publisher for Forgetful {
+    fn begin(&mut self) -> &mut Event {
+        self.event.clear();
+        &mut self.event
+    }
+
+    fn publish(&mut self) {
+        self.events += 1;
+    }
+
+    fn count(&mut self, _counter: ProtocolCounter, _amount: u64) {}
+}
+
+#[test]
+fn memory_goes_back_when_nothing_waits() {
+    const BASE_BYTES: usize = 64 << 10;
+    let mut parser = HttpParser::new(Arc::new(everything()));
+    let mut publisher = Forgetful { event: Event::new(Arc::new(Schema::new([]))), events: 0 };
+    let endpoint = Endpoint { address: [10, 0, 0, 1].into(), port: 80 };
+    let flow = FlowView { client: endpoint, server: endpoint, carrier: Carrier::Tcp, community_id: None };
+    let large = "x".repeat(3 << 20);
+    let request = format!("PUT /n HTTP/1.1\r\nX: {large}\r\nContent-Length: {}\r\n\r\n{large}", large.len());
+    let response = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{}", large.len() + 1, large);
+    for _ in 0..3 {
+        let mut context = Context { now_ns: 1, flow, publisher: &mut publisher };
+        for _ in 0..2 {
+            assert_eq!(parser.data(&mut context, ToServer, request.as_bytes()), Step::All);
+        }
+        assert_eq!(parser.data(&mut context, ToClient, response.as_bytes()), Step::All);
+        assert!(parser.memory_bytes() > 6 << 20);
+        parser.finish(&mut context);
+        assert!(parser.memory_bytes() < BASE_BYTES, "{} bytes", parser.memory_bytes());
+        parser.reset();
+        assert!(parser.memory_bytes() < BASE_BYTES);
+    }
+    assert_eq!(publisher.events, 6);
 }
