@@ -31,6 +31,9 @@ impl<S: Source> Worker<S> {
             match received {
                 Received::Packets => self.lane.housekeeping(),
                 Received::Idle => {
+                    if let Some(time_ns) = self.source.wall_ns() {
+                        self.lane.advance_clock(time_ns);
+                    }
                     self.lane.idle(busy);
                     self.lane.source_statistics(self.source.statistics());
                 }
@@ -39,6 +42,7 @@ impl<S: Source> Worker<S> {
             }
         };
         self.lane.source_statistics(self.source.statistics());
+        self.lane.finish_exchange();
         self.lane.finish();
         outcome
     }
@@ -48,6 +52,7 @@ impl Lane {
     /// The stages of a burst.
     fn burst(&mut self, burst: &Burst<'_>) {
         self.begin_burst();
+        self.take_datagrams();
 
         // Decode all, so that the misses of their flow look-ups overlap.
         let mut looks: ArrayVec<Option<Look>, BURST> = ArrayVec::new();

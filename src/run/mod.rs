@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
 
+pub mod dpdk;
 pub mod identity;
 pub mod interface;
 mod io_core;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::{error, info, warn};
 
-use crate::capture::{Pressure, Source};
+use crate::capture::{Pressure, Source, SourceStatistics};
 use crate::cli::{self, Command, Exit, Invocation, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
@@ -22,7 +23,8 @@ use crate::event::json::{Encoder, Metadata};
 use crate::flow::Secret;
 use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
-use crate::pipeline::lane::{Lane, LaneSettings};
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::lane::{self, Lane, LaneSettings};
 use crate::pipeline::publisher::{ChunkRings, EventWriter};
 use crate::pipeline::worker::Worker;
 use crate::telemetry::log as log_setup;
@@ -75,27 +77,28 @@ struct Shared {
 struct Attachment {
     rings: ChunkRings,
     counters: Arc<SharedCounters>,
+    exchange: Arc<Exchange>,
 }
 
 fn run(configuration: &Configuration, options: &RunOptions) -> Result<(), String> {
     let settings = Settings::read(configuration).map_err(|error| error.to_string())?;
     let output = io_core::open(configuration, options.publishing)?;
-    let plan = sources::plan(&settings, options)?;
+    let random: [u8; 32] = identity::random();
+    let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
+    let secret = Secret::new([words(0), words(1), words(2), words(3)]);
+    let plan = sources::plan(&settings, options, secret)?;
     for warning in settings.warnings.iter().chain(&configuration.warnings()) {
         warn!("{warning}");
     }
     let metadata = output.metadata;
     plan.start(
         |workers, pressure| {
-            let random: [u8; 32] = identity::random();
-            let words =
-                |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
             let lane = LaneSettings {
                 records: settings.records,
                 max_flows: settings.bounds.max_flows,
                 fragments: settings.bounds.fragments,
                 workers,
-                secret: Secret::new([words(0), words(1), words(2), words(3)]),
+                secret,
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
@@ -105,14 +108,40 @@ fn run(configuration: &Configuration, options: &RunOptions) -> Result<(), String
     )
 }
 
+/// What outlives the sources of a run and knows more of them: the ports.
+trait Monitor {
+    /// The workers run.
+    fn begin(&mut self);
+    /// What the ports say, in place of what the sources say.
+    fn statistics(&self) -> Option<SourceStatistics>;
+}
+
+/// For sources that say everything themselves.
+struct Unmonitored;
+
+impl Monitor for Unmonitored {
+    fn begin(&mut self) {}
+
+    fn statistics(&self) -> Option<SourceStatistics> {
+        None
+    }
+}
+
 /// Runs the workers of `sources` and the I/O core until all is done.
-fn start<S: Source + Send>(shared: &Shared, sources: Vec<S>, mut output: io_core::Output) -> Result<(), String> {
+fn start<S: Source + Send>(
+    shared: &Shared,
+    sources: Vec<S>,
+    mut output: io_core::Output,
+    monitor: &mut dyn Monitor,
+) -> Result<(), String> {
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
+    let exchange = Arc::new(Exchange::new(sources.len()));
     let attachments: Vec<Attachment> = (0..sources.len())
         .map(|worker| Attachment {
             rings: ChunkRings::new(worker as u16, settings.bounds.chunks, settings.bounds.chunk_bytes),
             counters: Arc::new(SharedCounters::new(sections)),
+            exchange: Arc::clone(&exchange),
         })
         .collect();
     let signals = signals(&shared.stop);
@@ -136,6 +165,7 @@ fn start<S: Source + Send>(shared: &Shared, sources: Vec<S>, mut output: io_core
                 Err(error) => outcome = Err(format!("a worker thread could not be started: {error}")),
             }
         }
+        monitor.begin();
         while running.iter().any(|worker| !worker.is_finished()) {
             if signals.load(Ordering::Relaxed) || outcome.is_err() {
                 shared.stop.store(true, Ordering::Relaxed);
@@ -155,7 +185,12 @@ fn start<S: Source + Send>(shared: &Shared, sources: Vec<S>, mut output: io_core
         let shipped = io_core.finish(output, &signals);
         (outcome, (counters, shipped))
     });
-    let (counters, shipped) = report;
+    let (mut counters, shipped) = report;
+    if let Some(statistics) = monitor.statistics() {
+        counters.missed = statistics.missed;
+        counters.source_errors = statistics.errors;
+        counters.source_no_buffer = statistics.no_buffer;
+    }
     summary(&counters, &shipped);
     outcome
 }
@@ -179,7 +214,11 @@ fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachm
         connections,
         writer,
         settings.registry.sections.len(),
-        Arc::clone(&attachment.counters),
+        lane::Common {
+            shared: Arc::clone(&attachment.counters),
+            exchange: Arc::clone(&attachment.exchange),
+            pressure: shared.pressure,
+        },
     );
     let mut worker = Worker { source, lane };
     let outcome = worker.run(&shared.stop);

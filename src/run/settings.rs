@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use super::dpdk::DpdkSettings;
 use super::interface::{self, Interface};
 use crate::cli::COMPATIBLE_PACKETBEAT;
 use crate::config::{ConfigError, Configuration, Node, Section, Value as ConfigValue};
@@ -28,6 +29,7 @@ pub struct Settings {
     pub schema: Arc<Schema>,
     pub records: Option<RecordSettings>,
     pub bounds: Bounds,
+    pub dpdk: DpdkSettings,
     pub precision: Precision,
     /// Sentences for the log.
     pub warnings: Vec<String>,
@@ -117,9 +119,20 @@ impl Settings {
             schema,
             records,
             bounds,
+            dpdk: DpdkSettings::read(&root)?,
             precision,
             warnings,
         })
+    }
+}
+
+impl Settings {
+    /// The filter that Packetbeat makes of the ports when flows are off.
+    pub fn generated_filter(&self, interface: &Interface) -> Option<String> {
+        match self.records {
+            Some(_) => None,
+            None => self.registry.bpf_filter(interface.with_vlans),
+        }
     }
 }
 

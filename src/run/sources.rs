@@ -3,19 +3,26 @@
 
 use std::path::PathBuf;
 
+use super::dpdk;
 use super::settings::Settings;
-use super::{Shared, io_core, start};
-use crate::capture::Pressure;
+use super::{Monitor, Shared, Unmonitored, io_core, start};
+use crate::capture::dpdk::{Hardware, HardwarePlan};
 use crate::capture::file::{FileSource, Pace};
+use crate::capture::{Pressure, SourceStatistics};
 use crate::cli::{self, RunOptions};
+use crate::flow::Secret;
 
 /// Which sources a run has; nothing is opened for long yet.
 pub enum Plan {
     File { path: PathBuf, pace: Pace, passes: u64, workers: u16 },
+    Dpdk(HardwarePlan),
 }
 
 /// Decides on the sources and checks that they can be opened.
-pub fn plan(settings: &Settings, options: &RunOptions) -> Result<Plan, String> {
+pub fn plan(settings: &Settings, options: &RunOptions, secret: Secret) -> Result<Plan, String> {
+    if options.file.is_none() && settings.interfaces.iter().any(dpdk::is_dpdk) {
+        return dpdk::plan(settings, &settings.interfaces, options, secret).map(Plan::Dpdk);
+    }
     let interface = settings.interfaces.first().cloned().unwrap_or_default();
     let file = options.file.clone().or_else(|| interface.file.as_ref().map(PathBuf::from));
     let Some(path) = file else {
@@ -50,8 +57,28 @@ impl Plan {
             Plan::File { path, pace, passes, workers } => {
                 let sources = (0..workers).map(|_| open(&path, pace, passes)).collect::<Result<Vec<_>, _>>()?;
                 let shared = share(workers, Pressure::Lossless);
-                start(&shared, sources, output)
+                start(&shared, sources, output, &mut Unmonitored)
+            }
+            Plan::Dpdk(plan) => {
+                let (mut hardware, sources) = Hardware::start(&plan)?;
+                let shared = share(plan.workers, plan.pressure);
+                let outcome = start(&shared, sources, output, &mut hardware);
+                let lost = hardware.stop()?;
+                if lost > 0 {
+                    return outcome.and(Err(format!("{lost} packet buffers did not come back to their pool")));
+                }
+                outcome
             }
         }
+    }
+}
+
+impl Monitor for Hardware {
+    fn begin(&mut self) {
+        self.feed();
+    }
+
+    fn statistics(&self) -> Option<SourceStatistics> {
+        Some(Hardware::statistics(self))
     }
 }

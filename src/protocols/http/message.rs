@@ -347,7 +347,10 @@ impl Message {
         };
         let content_type = self.text(self.content_type);
         let included = included.iter().any(|part| contains_ignoring_case(content_type, part.as_bytes()));
-        let form = self.kind == Kind::Request && !self.chunked && contains_ignoring_case(content_type, b"urlencoded");
+        let form = self.kind == Kind::Request
+            && !self.chunked
+            && self.codings.is_empty()
+            && contains_ignoring_case(content_type, b"urlencoded");
         match (included, form) {
             (true, true) => KeepBody::IncludedForm,
             (true, false) => KeepBody::Included,
@@ -375,11 +378,15 @@ impl Message {
             return Span::default();
         }
         let start = self.text.len();
-        let Ok(decoded) = base64::engine::general_purpose::STANDARD.decode(credentials.trim_ascii()) else {
+        let engine = base64::engine::general_purpose::STANDARD;
+        // A failure may leave bytes behind, too.
+        let is_valid = engine.decode_vec(credentials.trim_ascii(), &mut self.text).is_ok();
+        let colon = memchr(b':', self.text.get(start..).unwrap_or_default());
+        let (true, Some(colon)) = (is_valid, colon) else {
+            self.text.truncate(start);
             return Span::default();
         };
-        let Some(colon) = memchr(b':', &decoded) else { return Span::default() };
-        self.text.extend_from_slice(decoded.get(..colon).unwrap_or_default());
+        self.text.truncate(start + colon);
         Span { start: start as u32, length: colon as u32 }
     }
 }

@@ -8,8 +8,11 @@ mod body;
 mod config;
 mod decode;
 mod event;
+mod exchange;
 mod message;
 mod parser;
+#[cfg(test)]
+mod replay;
 #[cfg(test)]
 mod tests;
 mod url;

@@ -477,9 +477,12 @@ impl Response {
     }
 
     fn prepare(&mut self, prepared: &Prepared, request: &Request, statements: &mut Statements, now_ns: i64) {
-        // A text that was kept in part is no text to show with executions, but better than none.
         self.prepared = prepared.statement;
-        statements.insert(prepared.statement, &request.text, prepared.parameters, now_ns);
+        statements.remove(prepared.statement);
+        if !request.published {
+            // The text of a request that was published because its answer came late is gone.
+            statements.insert(prepared.statement, &request.text, prepared.parameters, now_ns);
+        }
         let (columns, parameters) = (u64::from(prepared.columns), u64::from(prepared.parameters));
         self.fields = columns;
         // Packetbeat counts the packets between the first and the last EOF; kept, as dashboards may show it.

@@ -3,8 +3,8 @@
 //!
 //! Why not `rte_bpf_convert`: in all its releases so far it takes the accumulator instead of the index register for
 //! indexed loads of words and bytes, so `udp[8:4] = 1` tests the wrong bytes; and DPDK's load of a packet word wraps
-//! around at 4 GiB (until 2025's releases), so an offset computed from packet bytes could lead outside of the packet.
-//! Here every indexed load is preceded by a check of its offset.
+//! around at 4 GiB (before 26.03 and the LTS releases with its fix), so an offset computed from packet bytes could lead
+//! outside of the packet. Here every indexed load is preceded by a check of its offset.
 //!
 //! The result behaves as libpcap's interpreter: a load beyond the packet and a division by 0 end the program with 0.
 
