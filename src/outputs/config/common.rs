@@ -7,6 +7,7 @@ use super::{Html, Known, QueueOptions};
 use crate::config::{ConfigError, Section};
 use crate::outputs::console::Layout;
 use crate::outputs::format_string::{Fields, FormatString};
+use crate::outputs::secret::Secret;
 use crate::outputs::selector::{Letters, Rule, Selector};
 use crate::outputs::shipper::ShipperOptions;
 use crate::outputs::tls::{Pem, TlsOptions, TlsVersion, Verification};
@@ -171,7 +172,7 @@ pub fn read_tls(section: &Section<'_>) -> Result<Option<TlsOptions>, ConfigError
         verification: verification.unwrap_or_default(),
         authorities: authorities.into_iter().map(Pem::from_setting).collect(),
         identity,
-        key_passphrase: ssl.string("key_passphrase")?,
+        key_passphrase: ssl.string("key_passphrase")?.map(Secret::from),
         versions: read_versions(&ssl)?,
     }))
 }

@@ -17,6 +17,7 @@ use crate::outputs::elasticsearch::{
     TemplateOptions, parse_host,
 };
 use crate::outputs::format_string::FormatString;
+use crate::outputs::secret::Secret;
 use crate::outputs::selector::{Letters, Selector};
 use crate::outputs::shipper::ShipperOptions;
 
@@ -93,15 +94,17 @@ fn read_connection(section: &Section<'_>, options: &mut ElasticsearchOptions) ->
         (Some(_), _, Some(_)) | (_, Some(_), Some(_)) => {
             return Err(section.refuse_key("api_key", "there is a username or password too, expected one of both"));
         }
-        (None, _, Some(key)) => Authentication::ApiKey(key),
-        (Some(username), password, None) => Authentication::Basic { username, password: password.unwrap_or_default() },
+        (None, _, Some(key)) => Authentication::ApiKey(key.into()),
+        (Some(username), password, None) => {
+            Authentication::Basic { username, password: password.unwrap_or_default().into() }
+        }
         (None, Some(_), None) => {
             return Err(section.refuse_key("password", "there is a password, but no username"));
         }
         (None, None, None) => Authentication::None,
     };
-    options.parameters = section.string_map("parameters")?.unwrap_or_default();
-    options.headers = section.string_map("headers")?.unwrap_or_default();
+    options.parameters = read_secrets(section, "parameters")?;
+    options.headers = read_secrets(section, "headers")?;
     options.tls = read_tls(section)?.unwrap_or_default();
     options.proxy = match (section.boolean("proxy_disable")?.unwrap_or(false), text("proxy_url")?) {
         (true, _) => ProxyChoice::None,
@@ -131,6 +134,11 @@ fn read_connection(section: &Section<'_>, options: &mut ElasticsearchOptions) ->
         options.idle_connection_timeout = timeout;
     }
     Ok(())
+}
+
+fn read_secrets(section: &Section<'_>, key: &str) -> Result<Vec<(String, Secret)>, ConfigError> {
+    let pairs = section.string_map(key)?.unwrap_or_default();
+    Ok(pairs.into_iter().map(|(name, value)| (name, value.into())).collect())
 }
 
 /// The name for the request, as far as it depends on no field.

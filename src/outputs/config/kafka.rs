@@ -104,7 +104,7 @@ fn read_protocol(section: &Section<'_>, options: &mut KafkaOptions) -> Result<()
     )?;
     options.credentials = match (section.string("username")?, section.string("password")?) {
         (Some(username), Some(password)) if !username.is_empty() => {
-            Some(Credentials { username, password, mechanism: mechanism.unwrap_or_default() })
+            Some(Credentials { username, password: password.into(), mechanism: mechanism.unwrap_or_default() })
         }
         (Some(username), None) if !username.is_empty() => {
             return Err(section.refuse_key("username", "there is a username, but no password"));
