@@ -3,11 +3,15 @@
 #![deny(unsafe_code)]
 
 pub mod capture;
+pub mod cli;
 pub mod config;
 pub mod event;
 pub mod flow;
 pub mod outputs;
+pub mod pipeline;
 pub mod processors;
 pub mod protocols;
+pub mod run;
 pub mod stream;
+pub mod telemetry;
 pub mod wire;

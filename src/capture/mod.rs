@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where packets come from: one trait, a burst at a time. The pipeline is generic over it.
 
+pub mod dpdk;
 pub mod file;
 
 use arrayvec::ArrayVec;
@@ -74,12 +75,24 @@ pub struct SourceStatistics {
     pub errors: u64,
     /// Packets lost because no buffer was free.
     pub no_buffer: u64,
+    /// Packets that a filter of the source rejected after they were received.
+    pub filtered: u64,
     /// Strays that were lost because the ring to their home was full.
     pub handover_lost: u64,
 }
 
 /// The packets of one worker.
 pub trait Source {
+    /// Called once on the worker's thread, which keeps the answer until the source is dropped.
+    fn enter(&mut self) -> Result<Box<dyn std::any::Any>, String> {
+        Ok(Box::new(()))
+    }
+
+    /// The wall clock of a live source, for when nothing comes. None: time only comes with packets.
+    fn wall_ns(&mut self) -> Option<i64> {
+        None
+    }
+
     /// Adds packets to an empty burst; they live until [`Source::release`].
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received;
 

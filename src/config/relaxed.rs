@@ -86,6 +86,9 @@ impl Reader<'_> {
             if tree::segments(&key).len() > MAXIMUM_NESTING {
                 return Err(format!("a key with more than {MAXIMUM_NESTING} parts"));
             }
+            if entries.len() >= tree::MAXIMUM_KEYS {
+                return Err(format!("a map with more than {} keys", tree::MAXIMUM_KEYS));
+            }
             self.skip_whitespace();
             self.expect(':')?;
             let value = self.value(",}", depth + 1)?;

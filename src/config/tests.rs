@@ -174,6 +174,15 @@ mod yaml_values {
         assert!(refused(&ladder).contains("nested deeper than 64"));
         let wide = format!("a: [{}]\n", "1,".repeat(60_000));
         assert!(refused(&wide).contains("more than 50000 values"));
+        let many_keys: String = (0..5_000).map(|n| format!("k{n}: 1\n")).collect();
+        assert_eq!(refused(&many_keys), "packetbeat.yml:4097: a map has more than 4096 keys");
+        let merged: String = (0..3)
+            .map(|map| {
+                let keys: String = (0..2_000).map(|n| format!("k{map}_{n}: 1, ")).collect();
+                format!("m{map}: &m{map} {{{keys}}}\n")
+            })
+            .collect();
+        assert!(refused(&(merged + "all: {<<: [*m0, *m1, *m2]}\n")).contains("a map has more than 4096 keys"));
     }
 }
 
@@ -253,6 +262,8 @@ mod overriding {
         }
         let deep = format!("a={}", "[".repeat(100_000));
         assert!(overridden("", &[&deep]).unwrap_err().to_string().contains("nested deeper"));
+        let keys: String = (0..5_000).map(|n| format!("k{n}: 1,")).collect();
+        assert!(overridden("", &[&format!("a={{{keys}}}")]).unwrap_err().to_string().contains("more than 4096 keys"));
         let long = vec!["a"; 100].join(".") + "=1";
         assert!(overridden("", &[&long]).unwrap_err().to_string().contains("nested deeper"));
     }
@@ -605,10 +616,10 @@ mod unread_settings {
 
     #[test]
     fn warnings_are_bounded() {
-        let text: String = (0..5_000).map(|n| format!("unknown_key_number_{n}: 1\n")).collect();
+        let text: String = (0..4_000).map(|n| format!("unknown_key_number_{n}: 1\n")).collect();
         let warnings = configuration(&text).unused();
         assert_eq!(warnings.len(), 101);
-        assert_eq!(warnings[100], "4900 more settings have no effect");
+        assert_eq!(warnings[100], "3900 more settings have no effect");
     }
 
     #[test]

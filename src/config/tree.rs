@@ -15,6 +15,9 @@ pub const MAXIMUM_DEPTH: usize = 64;
 /// The largest number of values in one configuration, aliases and references expanded.
 pub const MAXIMUM_NODES: usize = 50_000;
 
+/// The most keys of one map as it is written: maps are searched from front to back.
+pub(crate) const MAXIMUM_KEYS: usize = 4096;
+
 /// Where a value was written: a file with its line, `-E`, a command line flag or a built-in default.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Origin {

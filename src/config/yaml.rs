@@ -8,7 +8,7 @@
 
 use super::error::ConfigError;
 use super::scalar;
-use super::tree::{self, MAXIMUM_DEPTH, MAXIMUM_NODES, Node, Origin, Value};
+use super::tree::{self, MAXIMUM_DEPTH, MAXIMUM_KEYS, MAXIMUM_NODES, Node, Origin, Value};
 use saphyr_parser::{Event, Parser, ScalarStyle, Tag};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -186,6 +186,7 @@ impl Builder {
                     for (key, node) in entries {
                         if !open.entries.iter().any(|(present, _)| *present == key) {
                             open.entries.push((key, node));
+                            check_keys(open.entries.len(), &origin)?;
                         }
                     }
                 }
@@ -252,6 +253,7 @@ impl OpenMap {
         if is_merge {
             return self.remember_merge(built.node);
         }
+        check_keys(self.written_keys.len() + 1, &built.node.origin)?;
         // The line of the key is the one a user looks for.
         let origin = Origin::file(name, line);
         let node = Node::new(built.node.value, origin.clone());
@@ -317,6 +319,13 @@ fn check_collection_tag(tag: Option<&Tag>, expected: &str, origin: &Origin) -> R
         }
         _ => Ok(()),
     }
+}
+
+fn check_keys(count: usize, origin: &Origin) -> Result<(), ConfigError> {
+    if count > MAXIMUM_KEYS {
+        return Err(ConfigError::at(origin, "", format!("a map has more than {MAXIMUM_KEYS} keys")));
+    }
+    Ok(())
 }
 
 fn key_not_text(origin: &Origin) -> ConfigError {

@@ -172,7 +172,7 @@ impl Encoder {
         comma
     }
 
-    /// `2006-01-02T15:04:05.000Z`; from microseconds on trailing zeros are trimmed to milliseconds at least.
+    /// `2006-01-02T15:04:05.000Z`; at higher precisions groups of three trailing zeros are left out.
     pub fn write_time(&mut self, time_ns: i64, out: &mut Vec<u8>) {
         let second = time_ns.div_euclid(1_000_000_000);
         let nanosecond = time_ns.rem_euclid(1_000_000_000) as u32;
@@ -185,9 +185,9 @@ impl Encoder {
             Precision::Microsecond => (6, nanosecond / 1_000),
             Precision::Nanosecond => (9, nanosecond),
         };
-        while digits > 3 && fraction % 10 == 0 {
-            fraction /= 10;
-            digits -= 1;
+        while digits > 3 && fraction % 1000 == 0 {
+            fraction /= 1000;
+            digits -= 3;
         }
         let mut text = [b'0'; 11];
         text[0] = b'.';

@@ -95,7 +95,9 @@ fn times_follow_the_precision() {
         String::from_utf8(out).unwrap()
     };
     assert_eq!(render(Precision::Millisecond, 0), "1970-01-01T00:00:00.000Z");
-    assert_eq!(render(Precision::Microsecond, 1_500_000), "1970-01-01T00:00:00.0015Z");
+    assert_eq!(render(Precision::Microsecond, 1_500_000), "1970-01-01T00:00:00.001500Z");
+    assert_eq!(render(Precision::Nanosecond, 900_657_000), "1970-01-01T00:00:00.900657Z");
+    assert_eq!(render(Precision::Nanosecond, 719_151_140), "1970-01-01T00:00:00.719151140Z");
     assert_eq!(render(Precision::Nanosecond, 1_437_000_000_100_000_001), "2015-07-15T22:40:00.100000001Z");
     assert_eq!(render(Precision::Nanosecond, -1), "1969-12-31T23:59:59.999999999Z");
     assert_eq!(civil(-719_162), (1, 1, 1));

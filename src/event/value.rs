@@ -295,6 +295,11 @@ pub struct ListWriter<'a> {
 }
 
 impl ListWriter<'_> {
+    /// Bytes of text in the whole event so far, for writers that bound what they add.
+    pub fn text_bytes(&self) -> usize {
+        self.content.text.len()
+    }
+
     pub fn value(&mut self, value: Value) {
         self.content.tape.push(value);
     }

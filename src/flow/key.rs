@@ -31,6 +31,13 @@ pub enum Orientation {
 }
 
 impl Orientation {
+    pub fn opposite(self) -> Orientation {
+        match self {
+            Orientation::LowToHigh => Orientation::HighToLow,
+            Orientation::HighToLow => Orientation::LowToHigh,
+        }
+    }
+
     /// A packet's source and destination as low and high end.
     pub fn ordered<T>(self, source: T, destination: T) -> (T, T) {
         match self {

@@ -1,7 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where events go. The I/O core hands slices of chunks to one sink and is told, later, what became of each event.
 
+#[cfg(test)]
+pub mod bench;
+pub mod console;
+pub mod discard;
+pub mod elasticsearch;
+pub mod file;
+pub mod format_string;
+pub mod kafka;
+pub mod lines;
+pub mod metrics;
+pub mod shipper;
+pub mod threads;
+pub mod tls;
+
 use crate::event::chunk::Slice;
+use metrics::SinkMetrics;
 
 /// What became of events that a sink was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -28,4 +43,9 @@ pub trait Sink {
 
     /// Events taken and not yet reported.
     fn in_flight(&self) -> usize;
+
+    /// What the sink counts besides.
+    fn metrics(&self) -> SinkMetrics {
+        SinkMetrics::default()
+    }
 }

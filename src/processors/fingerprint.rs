@@ -119,7 +119,7 @@ impl Processor for Fingerprint {
                 Method::Sha256 => Sha256::digest(&source).to_vec(),
                 Method::Sha384 => Sha384::digest(&source).to_vec(),
                 Method::Sha512 => Sha512::digest(&source).to_vec(),
-                Method::XxHash => xxhash_rust::xxh64::xxh64(&source, 0).to_be_bytes().to_vec(),
+                Method::XxHash => twox_hash::XxHash64::oneshot(0, &source).to_be_bytes().to_vec(),
             };
             let text = match self.encoding {
                 Encoding::Hex => HEXLOWER.encode(&hash),

@@ -70,10 +70,6 @@ impl Mapping {
     pub fn new(schema: &Schema, from: &str, to: &str) -> Mapping {
         Mapping { from: Place::new(schema, from), to: Place::new(schema, to) }
     }
-
-    pub fn in_place(&self) -> bool {
-        self.from.name() == self.to.name()
-    }
 }
 
 pub(super) struct ForEach<C> {

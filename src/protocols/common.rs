@@ -5,6 +5,8 @@ use std::net::IpAddr;
 
 use super::{Carrier, Direction, FlowView};
 use crate::event::{Event, field};
+use crate::flow::{CommunityId, Selector, community_id};
+use crate::wire::{AddressPair, IpAddress};
 
 /// `status` of a transaction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub struct Common<'a> {
     pub destination_bytes: u64,
     pub status: Status,
     pub notes: Notes<'a>,
+    /// Type and code of an ICMP request (of the response when there was no request), for the community id.
+    pub icmp: Option<(u8, u8)>,
 }
 
 impl Common<'_> {
@@ -104,6 +108,9 @@ impl Common<'_> {
         if let Some(protocol) = self.network_protocol {
             event.constant(field::NETWORK_PROTOCOL, protocol);
         }
+        if let Some(community_id) = self.community_id(flow) {
+            event.text(field::NETWORK_COMMUNITY_ID, community_id.as_str());
+        }
         event.append_address(field::RELATED_IP, source.address);
         event.append_address(field::RELATED_IP, destination.address);
         match self.notes {
@@ -111,5 +118,22 @@ impl Common<'_> {
             [note] => event.text(field::ERROR_MESSAGE, note),
             notes => event.list(field::ERROR_MESSAGE, |list| notes.iter().for_each(|note| list.text(note))),
         }
+    }
+
+    /// That of the flow; for ICMP made of the message's type and code.
+    fn community_id(&self, flow: &FlowView) -> Option<CommunityId> {
+        let (kind, code) = match self.icmp {
+            None => return flow.community_id,
+            Some(icmp) => icmp,
+        };
+        let addresses = AddressPair {
+            source: IpAddress::from(flow.sender(self.requests).address),
+            destination: IpAddress::from(flow.sender(self.requests.opposite()).address),
+        };
+        let (protocol, selector) = match flow.carrier {
+            Carrier::Icmp6 => (58, Selector::Icmp6 { kind, code }),
+            _ => (1, Selector::Icmp { kind, code }),
+        };
+        Some(community_id(&addresses, protocol, selector, 0))
     }
 }

@@ -8,8 +8,14 @@
 #[cfg(test)]
 pub mod bench;
 mod common;
+pub mod dns;
+pub mod http;
+pub mod icmp;
+pub mod mysql;
 pub mod perimeter;
 pub mod registry;
+#[cfg(test)]
+pub mod replay;
 
 use std::net::IpAddr;
 
@@ -20,9 +26,10 @@ pub use registry::Registry;
 
 use crate::config::{ConfigError, Section};
 use crate::event::Event;
+use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[];
+pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
@@ -148,6 +155,8 @@ pub struct FlowView {
     /// Sender of [`Direction::ToClient`].
     pub server: Endpoint,
     pub carrier: Carrier,
+    /// `network.community_id` of TCP and UDP; that of ICMP depends on the message.
+    pub community_id: Option<CommunityId>,
 }
 
 impl FlowView {

@@ -4,6 +4,7 @@
 //! A stream gives its receiver the bytes of each direction in order, in place where they came in order; a hole is told as a
 //! gap. What the receiver leaves unconsumed is kept, once, until as much as it asked for is there.
 
+pub mod fragments;
 pub mod held;
 pub mod tcp;
 #[cfg(test)]

@@ -1,0 +1,729 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The stages that a worker's packets go through, and the state behind them. The order of the stages stands in `worker.rs`.
+
+use std::sync::Arc;
+
+use super::connections::{Bench, Connections};
+use super::counters::{Counters, SharedCounters};
+use super::exchange::Exchange;
+use super::publisher::EventWriter;
+use crate::capture::{Packet, Pressure, Share, SourceStatistics, Stray};
+use crate::flow::identity::MacAddresses;
+use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
+use crate::flow::table::{Count, FlowEntry, Record};
+use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, Orientation, RecordSettings, Secret};
+use crate::protocols::registry::SectionNumber;
+use crate::stream::fragments::{Fragment, FragmentLimits, Fragments, Outcome};
+use crate::wire::{self, Decoded, DropReason, FragmentInfo, Transport};
+
+/// What the lanes of a run have in common.
+#[derive(Clone)]
+pub struct LaneSettings {
+    /// None: no flow reports (`packetbeat.flows` absent or disabled).
+    pub records: Option<RecordSettings>,
+    pub max_flows: usize,
+    pub fragments: FragmentLimits,
+    pub workers: u16,
+    pub secret: Secret,
+    /// How long an event waits in a chunk that is not full, in packet time.
+    pub chunk_age_ns: i64,
+    /// Section number of flow events.
+    pub flow_section: usize,
+}
+
+/// What a lane shares with the other threads.
+pub struct Common {
+    pub shared: Arc<SharedCounters>,
+    pub exchange: Arc<Exchange>,
+    pub pressure: Pressure,
+}
+
+pub struct Lane {
+    settings: LaneSettings,
+    worker: u16,
+    share: Share,
+    table: FlowTable,
+    connections: Connections,
+    fragments: Fragments<FlowKey>,
+    assembled: Vec<u8>,
+    /// A frame of several buffers, in one piece.
+    linear: Vec<u8>,
+    writer: EventWriter,
+    pub counters: Counters,
+    shared: Arc<SharedCounters>,
+    exchange: Arc<Exchange>,
+    pressure: Pressure,
+    /// Packet time: the latest seen.
+    now_ns: i64,
+    bursts: u32,
+    strays: Vec<Stray>,
+}
+
+/// A decoded packet and its flow key.
+#[derive(Clone, Copy)]
+pub struct Look {
+    pub decoded: Decoded,
+    pub key: FlowKey,
+    pub hash: u64,
+    pub orientation: Orientation,
+    /// Whether headers were read from the joined buffers.
+    joined: bool,
+}
+
+/// The packets that count in a flow at once.
+#[derive(Clone, Copy)]
+pub struct PacketSpan {
+    pub packets: u64,
+    pub bytes: u64,
+    pub time_ns: i64,
+}
+
+/// A datagram put together from fragments, or a frame joined from several buffers; in a buffer of the lane.
+pub struct Assembled {
+    bytes: Vec<u8>,
+    pub span: PacketSpan,
+}
+
+/// A payload in one or several parts.
+pub struct Payload<'a> {
+    first: &'a [u8],
+    more: &'a [&'a [u8]],
+    /// Bytes that the capture cut off.
+    cut_bytes: u32,
+    /// The message from its ICMP type on.
+    icmp: &'a [u8],
+}
+
+impl Assembled {
+    pub fn payload(&self, look: &Look) -> Payload<'_> {
+        Payload::new(&self.bytes, &[], &look.decoded)
+    }
+}
+
+impl<'a> Payload<'a> {
+    fn new(frame: &'a [u8], more: &'a [&'a [u8]], decoded: &Decoded) -> Payload<'a> {
+        let first = decoded.payload(frame);
+        let captured = first.len() + more.iter().map(|part| part.len()).sum::<usize>();
+        let message =
+            frame.get((decoded.payload_offset as usize).saturating_sub(ICMP_HEAD_BYTES)..).unwrap_or_default();
+        Payload {
+            first,
+            more,
+            cut_bytes: decoded.payload_length.saturating_sub(captured as u32),
+            icmp: message.get(..decoded.payload_length as usize + ICMP_HEAD_BYTES).unwrap_or(message),
+        }
+    }
+}
+
+/// Type, code and checksum, which decoding does not count to an ICMP message's payload.
+const ICMP_HEAD_BYTES: usize = 4;
+
+/// Housekeeping runs every so many bursts.
+const HOUSEKEEPING_BURSTS: u32 = 32;
+/// Flows looked at per housekeeping, at most.
+const EXPIRY_BUDGET: usize = 512;
+
+impl Lane {
+    pub fn new(
+        settings: LaneSettings,
+        worker: u16,
+        share: Share,
+        connections: Connections,
+        writer: EventWriter,
+        sections: usize,
+        common: Common,
+    ) -> Lane {
+        Lane {
+            table: FlowTable::new(settings.max_flows, settings.secret),
+            fragments: Fragments::new(settings.fragments),
+            settings,
+            worker,
+            share,
+            connections,
+            assembled: Vec::new(),
+            linear: Vec::new(),
+            writer,
+            counters: Counters::new(sections),
+            shared: common.shared,
+            exchange: common.exchange,
+            pressure: common.pressure,
+            now_ns: i64::MIN,
+            bursts: 0,
+            strays: Vec::with_capacity(crate::capture::BURST),
+        }
+    }
+
+    pub fn strays(&self) -> &[Stray] {
+        &self.strays
+    }
+
+    pub(super) fn begin_burst(&mut self) {
+        self.strays.clear();
+    }
+
+    /// Advances the packet clock, which never goes back.
+    pub(super) fn clock(&mut self, time_ns: i64) {
+        self.now_ns = self.now_ns.max(time_ns);
+    }
+
+    /// Decodes a packet. None when it ends here: dropped, or another worker's.
+    pub(super) fn look(&mut self, packet: &Packet<'_>, place: usize) -> Option<Look> {
+        let (outcome, joined) = self.decode(packet);
+        let looked = match outcome {
+            Ok(decoded) => FlowKey::of(&decoded).map(|(key, orientation)| {
+                let hash = self.table.hash(&key);
+                Look { decoded, key, hash, orientation, joined }
+            }),
+            Err(reason) => {
+                // Nothing is known of where it belongs: the first worker counts it.
+                if self.share == Share::Queue || self.worker == 0 {
+                    self.count_received(packet);
+                    self.counters.dropped.0[reason.index()] += 1;
+                }
+                self.clock(packet.time_ns);
+                return None;
+            }
+        };
+        let Some(look) = looked else {
+            if self.share == Share::Queue || self.worker == 0 {
+                self.count_received(packet);
+                self.counters.dropped_no_address += 1;
+            }
+            self.clock(packet.time_ns);
+            return None;
+        };
+        let home = self.home(look.hash);
+        if home != self.worker {
+            match self.share {
+                Share::Everything if matches!(look.decoded.transport, Transport::Fragment(_)) => {}
+                Share::Everything => {
+                    self.clock(packet.time_ns);
+                    return None;
+                }
+                Share::Queue => {
+                    self.counters.resharded += 1;
+                    self.strays.push(Stray { place: place as u8, home });
+                    return None;
+                }
+            }
+        } else {
+            self.count_received(packet);
+        }
+        Some(look)
+    }
+
+    fn count_received(&mut self, packet: &Packet<'_>) {
+        self.counters.received += 1;
+        self.counters.received_bytes += u64::from(packet.wire_length);
+    }
+
+    fn decode(&mut self, packet: &Packet<'_>) -> (Result<Decoded, DropReason>, bool) {
+        let mut decoded = Decoded::new();
+        match wire::decode_into(packet.link, packet.data, packet.wire_length, &mut decoded) {
+            Err(reason) if reason.is_truncation() && !packet.more.is_empty() => {
+                self.join(packet);
+                decoded = Decoded::new();
+                let outcome = wire::decode_into(packet.link, &self.linear, packet.wire_length, &mut decoded);
+                (outcome.map(|()| decoded), true)
+            }
+            outcome => (outcome.map(|()| decoded), false),
+        }
+    }
+
+    fn join(&mut self, packet: &Packet<'_>) {
+        self.linear.clear();
+        self.linear.extend_from_slice(packet.data);
+        packet.more.iter().for_each(|part| self.linear.extend_from_slice(part));
+        self.counters.linearised += 1;
+        self.counters.stream.copied_bytes += self.linear.len() as u64;
+    }
+
+    fn home(&self, hash: u64) -> u16 {
+        (((hash >> 32) * u64::from(self.settings.workers)) >> 32) as u16
+    }
+
+    pub(super) fn span(packet: &Packet<'_>) -> PacketSpan {
+        PacketSpan { packets: 1, bytes: u64::from(packet.wire_length), time_ns: packet.time_ns }
+    }
+
+    /// Takes a fragment in. Answers the datagram and its look when it is complete and its home is here.
+    pub(super) fn assemble(
+        &mut self,
+        packet: &Packet<'_>,
+        look: &Look,
+        info: &FragmentInfo,
+    ) -> Option<(Assembled, Look)> {
+        let counted = u64::from(self.home(look.hash) == self.worker);
+        let data = match packet.more.is_empty() && !look.joined {
+            true => look.decoded.payload(packet.data),
+            false => {
+                self.join(packet);
+                look.decoded.payload(&self.linear)
+            }
+        };
+        let fragment = Fragment {
+            offset_bytes: info.offset_bytes,
+            more: info.more,
+            data,
+            frame_bytes: packet.wire_length,
+            time_ns: packet.time_ns,
+            counted,
+        };
+        let mut bytes = std::mem::take(&mut self.assembled);
+        let (outcome, given_up) = self.fragments.add(look.key, look.hash, &fragment, &mut bytes);
+        self.counters.dropped_fragment_timeout += given_up;
+        if outcome == Outcome::Refused {
+            self.counters.dropped_fragment_limit += counted;
+        }
+        let Outcome::Complete(datagram) = outcome else {
+            self.assembled = bytes;
+            return None;
+        };
+        let mut decoded = look.decoded;
+        let looked = match wire::decode_transport(&mut decoded, info.protocol, &bytes) {
+            Ok(()) if matches!(decoded.transport, Transport::Fragment(_)) => Err(DropReason::NestingTooDeep),
+            Ok(()) => Ok(FlowKey::of(&decoded)),
+            Err(reason) => Err(reason),
+        };
+        let (key, orientation) = match looked {
+            Ok(Some(found)) => {
+                self.counters.analysed += datagram.counted;
+                found
+            }
+            Ok(None) => {
+                self.counters.dropped_no_address += datagram.counted;
+                self.assembled = bytes;
+                return None;
+            }
+            Err(reason) => {
+                self.counters.dropped.0[reason.index()] += datagram.counted;
+                self.assembled = bytes;
+                return None;
+            }
+        };
+        let hash = self.table.hash(&key);
+        let home = self.home(hash);
+        let span = PacketSpan { packets: datagram.packets, bytes: datagram.frame_bytes, time_ns: packet.time_ns };
+        let whole = Look { decoded, key, hash, orientation, joined: false };
+        match self.share {
+            _ if home == self.worker => {
+                self.counters.datagrams_reassembled += 1;
+                Some((Assembled { bytes, span }, whole))
+            }
+            // Every worker puts every datagram together; its home goes on with it.
+            Share::Everything => {
+                self.assembled = bytes;
+                None
+            }
+            Share::Queue => {
+                self.send_home(home, Assembled { bytes, span }, whole);
+                None
+            }
+        }
+    }
+
+    /// Gives a datagram to the worker whose it is.
+    fn send_home(&mut self, home: u16, datagram: Assembled, whole: Look) {
+        let mut refused = self.exchange.give(home, datagram, whole);
+        while let Err((datagram, whole)) = refused {
+            match self.pressure {
+                Pressure::Live => {
+                    self.counters.datagrams_lost += 1;
+                    return self.give_back(datagram);
+                }
+                Pressure::Lossless => {
+                    // The other one may wait for room here.
+                    self.take_datagrams();
+                    std::thread::yield_now();
+                    refused = self.exchange.give(home, datagram, whole);
+                }
+            }
+        }
+    }
+
+    /// Goes on with the datagrams that other workers put together for this one.
+    pub(super) fn take_datagrams(&mut self) {
+        while let Some((datagram, whole)) = self.exchange.take(self.worker) {
+            self.counters.datagrams_reassembled += 1;
+            self.clock(datagram.span.time_ns);
+            if let Some(flow) = self.flow(&whole, &datagram.span) {
+                self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
+            }
+        }
+    }
+
+    /// This worker receives no more: finishes what others still put together for it.
+    pub(super) fn finish_exchange(&mut self) {
+        self.exchange.end();
+        while self.share == Share::Queue && !self.exchange.is_over() {
+            self.take_datagrams();
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+        self.take_datagrams();
+    }
+
+    pub(super) fn give_back(&mut self, assembled: Assembled) {
+        self.assembled = assembled.bytes;
+    }
+
+    /// Finds or makes the flow of a packet and counts the packet in it. None when the packet ends here.
+    pub(super) fn flow(&mut self, look: &Look, span: &PacketSpan) -> Option<FlowIndex> {
+        let analysed = !matches!(look.decoded.transport, Transport::Fragment(_)) && span.packets == 1;
+        let Some(flow) = self.find_or_make(look, span) else {
+            return None;
+        };
+        if analysed {
+            self.counters.analysed += 1;
+        }
+        Some(flow)
+    }
+
+    fn find_or_make(&mut self, look: &Look, span: &PacketSpan) -> Option<FlowIndex> {
+        let mac = self.settings.records.map_or(MacAddresses::Matched, |records| records.mac_addresses);
+        let identity = Identity::of(&look.decoded, mac);
+        let number = identity.number(look.orientation);
+        let found = self.table.find(look.hash, &look.key);
+        let flow = match found {
+            Some(flow) => {
+                self.up_to_date(flow, span.time_ns);
+                // Looking may have removed a flow whose time was over.
+                match self.table.find(look.hash, &look.key) {
+                    Some(flow) => flow,
+                    None => self.make(look, identity, number, span)?,
+                }
+            }
+            None => self.make(look, identity, number, span)?,
+        };
+        if self.settings.records.is_none() {
+            self.table.entry_mut(flow).last_ns = span.time_ns.max(self.table.entry(flow).last_ns);
+            return Some(flow);
+        }
+        let entry = self.table.entry(flow);
+        if entry.record == Record::Open && entry.identity != number {
+            // The same conversation with other MAC addresses, VLANs or outer addresses: a flow of its own.
+            let variant = look.key.with_variant(number);
+            let hash = self.table.hash(&variant);
+            let other = match self.table.find(hash, &variant) {
+                Some(other) => {
+                    self.up_to_date(other, span.time_ns);
+                    self.table.find(hash, &variant)
+                }
+                None => None,
+            };
+            let made = Look { key: variant, hash, ..*look };
+            let other = match other {
+                Some(other) => Some(other),
+                None => self.insert(&made, identity, number, span.time_ns),
+            };
+            if let Some(other) = other {
+                self.count(other, &made, identity, number, span);
+            }
+            self.table.entry_mut(flow).last_ns = span.time_ns.max(self.table.entry(flow).last_ns);
+        } else {
+            self.count(flow, look, identity, number, span);
+        }
+        Some(flow)
+    }
+
+    /// A new flow with its parser. Without flow reports only analysed flows are kept.
+    fn make(&mut self, look: &Look, identity: Identity, number: u64, span: &PacketSpan) -> Option<FlowIndex> {
+        let section = self.connections.section_of(&look.decoded);
+        if section.is_none() && self.settings.records.is_none() {
+            self.counters.analysed += u64::from(span.packets == 1);
+            self.count_unanalysed(&look.decoded);
+            return None;
+        }
+        let Some(flow) = self.insert(look, identity, number, span.time_ns) else {
+            if span.packets == 1 {
+                self.counters.dropped_flow_table_full += 1;
+            }
+            return None;
+        };
+        if let Some(section) = section {
+            self.open(flow, section, look);
+        }
+        self.reschedule(flow);
+        Some(flow)
+    }
+
+    fn count_unanalysed(&mut self, decoded: &Decoded) {
+        if matches!(decoded.transport, Transport::Tcp(_) | Transport::Udp { .. }) {
+            let bytes = u64::from(decoded.payload_length);
+            self.counters.payload_bytes += bytes;
+            self.counters.payload_no_protocol_bytes += bytes;
+        }
+    }
+
+    fn insert(&mut self, look: &Look, identity: Identity, number: u64, time_ns: i64) -> Option<FlowIndex> {
+        let flow = self.table.insert(look.hash, look.key, look.orientation, (identity, number), time_ns)?;
+        self.counters.flows_created += 1;
+        Some(flow)
+    }
+
+    fn open(&mut self, flow: FlowIndex, section: SectionNumber, look: &Look) {
+        self.connections.open(section, self.table.entry_mut(flow), &look.decoded, look.orientation);
+        self.counters.connections_created += 1;
+    }
+
+    /// Counts packets in a flow's record, which opens with the first.
+    fn count(&mut self, flow: FlowIndex, look: &Look, identity: Identity, number: u64, span: &PacketSpan) {
+        let Some(records) = self.settings.records else { return };
+        let entry = self.table.entry_mut(flow);
+        if entry.record == Record::Closed {
+            entry.record = Record::Open;
+            entry.forward = look.orientation;
+            entry.counts = [Count::default(); 2];
+            entry.first_ns = span.time_ns;
+            entry.last_ns = span.time_ns;
+            entry.next_report_ns = records.report_after(span.time_ns);
+            entry.icmp = None;
+            self.table.set_identity(flow, identity, number);
+            self.reschedule(flow);
+        }
+        let entry = self.table.entry_mut(flow);
+        let sense = entry.sense(look.orientation);
+        let count = &mut entry.counts[sense as usize];
+        count.packets += span.packets;
+        count.bytes += span.bytes;
+        entry.first_ns = entry.first_ns.min(span.time_ns);
+        entry.last_ns = entry.last_ns.max(span.time_ns);
+        if let Transport::Icmp { kind, code } | Transport::Icmp6 { kind, code } = look.decoded.transport {
+            if sense == crate::flow::table::Sense::Forward {
+                entry.icmp = Some((kind, code));
+            }
+        }
+    }
+
+    /// Publishes what of a flow was due before `time_ns`: reports, waiting transactions, the end. The flow may be gone after.
+    fn up_to_date(&mut self, flow: FlowIndex, time_ns: i64) {
+        let connection = self.table.entry(flow).connection;
+        if connection != FlowEntry::NO_CONNECTION && self.connections.deadline_ns(connection) <= time_ns {
+            self.connections.expire(
+                connection,
+                &mut Bench { writer: &mut self.writer, counters: &mut self.counters, now_ns: time_ns },
+            );
+        }
+        if let Some(records) = self.settings.records {
+            while self.table.entry(flow).record == Record::Open {
+                let entry = self.table.entry(flow);
+                let end_ns = entry.last_ns.saturating_add(records.timeout_ns);
+                let report_ns = entry.next_report_ns;
+                if report_ns < end_ns && report_ns <= time_ns {
+                    self.report(flow, Report::Periodic, report_ns);
+                    self.table.entry_mut(flow).next_report_ns = records.report_after(report_ns);
+                } else if end_ns <= time_ns {
+                    self.report(flow, Report::Final, end_ns);
+                } else {
+                    break;
+                }
+            }
+        }
+        let entry = self.table.entry(flow);
+        if entry.record == Record::Closed && self.idle_end_ns(flow) <= time_ns {
+            self.remove(flow, time_ns);
+        }
+    }
+
+    /// When a flow without an open record has nothing more to wait for.
+    fn idle_end_ns(&self, flow: FlowIndex) -> i64 {
+        let entry = self.table.entry(flow);
+        match entry.connection {
+            FlowEntry::NO_CONNECTION => entry.last_ns,
+            connection => entry.last_ns.saturating_add(self.connections.idle_limit_ns(connection)),
+        }
+    }
+
+    fn remove(&mut self, flow: FlowIndex, time_ns: i64) {
+        let connection = self.table.entry(flow).connection;
+        if connection != FlowEntry::NO_CONNECTION {
+            let mut bench = Bench { writer: &mut self.writer, counters: &mut self.counters, now_ns: time_ns };
+            self.connections.close(connection, &mut bench);
+        }
+        self.table.remove(flow);
+        self.counters.flows_closed += 1;
+    }
+
+    /// Publishes a report; the final one closes the record.
+    fn report(&mut self, flow: FlowIndex, report: Report, time_ns: i64) {
+        let entry = self.table.entry(flow);
+        let followed = match entry.connection != FlowEntry::NO_CONNECTION {
+            true => Followed::Yes,
+            false => Followed::No,
+        };
+        let mut section = self.writer.section(self.settings.flow_section, time_ns, &mut self.counters);
+        let event = crate::protocols::Publisher::begin(&mut section);
+        record::fill(event, entry, self.table.identity(flow), report, followed, time_ns);
+        section.publish_flow();
+        let delta = self.settings.records.is_some_and(|records| records.counters == RecordCounters::Delta);
+        let entry = self.table.entry_mut(flow);
+        if report == Report::Final {
+            entry.record = Record::Closed;
+        }
+        if delta {
+            entry.counts = [Count::default(); 2];
+        }
+    }
+
+    /// Sets a flow's timer to the earliest thing it waits for.
+    fn reschedule(&mut self, flow: FlowIndex) {
+        let entry = self.table.entry(flow);
+        let mut deadline_ns = match entry.record {
+            Record::Closed => self.idle_end_ns(flow),
+            Record::Open => {
+                let timeout_ns = self.settings.records.map_or(0, |records| records.timeout_ns);
+                entry.last_ns.saturating_add(timeout_ns).min(entry.next_report_ns)
+            }
+        };
+        if entry.connection != FlowEntry::NO_CONNECTION {
+            deadline_ns = deadline_ns.min(self.connections.deadline_ns(entry.connection));
+        }
+        self.table.schedule(flow, deadline_ns, self.now_ns);
+    }
+
+    /// The payload of a packet where it is. None when its parts must be joined first: headers or a datagram in several buffers.
+    pub(super) fn payload_in_place<'a>(packet: &Packet<'a>, look: &Look) -> Option<Payload<'a>> {
+        let in_parts = !packet.more.is_empty();
+        if look.joined || in_parts && !matches!(look.decoded.transport, Transport::Tcp(_)) {
+            return None;
+        }
+        Some(Payload::new(packet.data, packet.more, &look.decoded))
+    }
+
+    /// A frame in one piece, in a buffer of the lane.
+    pub(super) fn joined(&mut self, packet: &Packet<'_>) -> Assembled {
+        self.join(packet);
+        Assembled {
+            bytes: std::mem::replace(&mut self.linear, std::mem::take(&mut self.assembled)),
+            span: Lane::span(packet),
+        }
+    }
+
+    /// Gives a payload to its flow's parser.
+    pub(super) fn payload(&mut self, flow: FlowIndex, look: &Look, payload: &Payload<'_>, time_ns: i64) {
+        let captured: usize = payload.first.len() + payload.more.iter().map(|part| part.len()).sum::<usize>();
+        let transport = look.decoded.transport;
+        if matches!(transport, Transport::Tcp(_) | Transport::Udp { .. }) {
+            self.counters.payload_bytes += captured as u64;
+            self.counters.payload_cut_bytes += u64::from(payload.cut_bytes);
+        }
+        if let Transport::Tcp(tcp) = &transport {
+            let connection = self.table.entry(flow).connection;
+            if connection != FlowEntry::NO_CONNECTION && self.connections.begins_anew(connection, look.orientation, tcp)
+            {
+                self.renew(flow, look, time_ns);
+            }
+        }
+        let connection = self.table.entry(flow).connection;
+        if connection == FlowEntry::NO_CONNECTION {
+            if matches!(transport, Transport::Tcp(_) | Transport::Udp { .. }) {
+                self.counters.payload_no_protocol_bytes += captured as u64;
+            }
+            return;
+        }
+        let mut bench = Bench { writer: &mut self.writer, counters: &mut self.counters, now_ns: time_ns };
+        match &transport {
+            Transport::Tcp(tcp) => {
+                let parts = (payload.first, payload.more);
+                self.connections.segment(connection, look.orientation, tcp, parts, payload.cut_bytes, &mut bench);
+            }
+            Transport::Udp { .. } => {
+                bench.counters.payload_datagram_bytes += captured as u64;
+                if captured > 0 {
+                    let length = captured + payload.cut_bytes as usize;
+                    self.connections.datagram(connection, look.orientation, payload.first, length, &mut bench);
+                }
+            }
+            Transport::Icmp { .. } | Transport::Icmp6 { .. } => {
+                let length = payload.icmp.len() + payload.cut_bytes as usize;
+                self.connections.datagram(connection, look.orientation, payload.icmp, length, &mut bench);
+            }
+            _ => {}
+        }
+        let deadline_ns = self.connections.deadline_ns(connection);
+        self.table.schedule(flow, deadline_ns, self.now_ns);
+    }
+
+    /// Another connection between the same ports: the old one ends, its record too.
+    fn renew(&mut self, flow: FlowIndex, look: &Look, time_ns: i64) {
+        let Some(section) = self.connections.section_of(&look.decoded) else { return };
+        let connection = self.table.entry(flow).connection;
+        let mut bench = Bench { writer: &mut self.writer, counters: &mut self.counters, now_ns: time_ns };
+        self.connections.close(connection, &mut bench);
+        self.open(flow, section, look);
+        self.reschedule(flow);
+    }
+
+    /// Work that is not for every burst.
+    pub(super) fn housekeeping(&mut self) {
+        self.bursts = self.bursts.wrapping_add(1);
+        if self.bursts % HOUSEKEEPING_BURSTS == 0 {
+            self.expire();
+        }
+    }
+
+    /// Nothing came: time goes on by the wall clock on a live source.
+    pub(super) fn idle(&mut self, busy: bool) {
+        if !busy {
+            self.expire();
+        }
+    }
+
+    /// Advances the clock without a packet.
+    pub fn advance_clock(&mut self, time_ns: i64) {
+        self.clock(time_ns);
+    }
+
+    fn expire(&mut self) {
+        for _ in 0..EXPIRY_BUDGET {
+            let Some(flow) = self.table.next_due(self.now_ns) else { break };
+            let key = self.table.entry(flow).key;
+            self.up_to_date(flow, self.now_ns);
+            let hash = self.table.hash(&key);
+            if self.table.find(hash, &key) == Some(flow) {
+                self.reschedule(flow);
+            }
+        }
+        self.writer.send_older_than(self.now_ns.saturating_sub(self.settings.chunk_age_ns));
+        self.shared.publish(&self.counters);
+    }
+
+    pub(super) fn source_statistics(&mut self, statistics: SourceStatistics) {
+        let filtered = statistics.filtered - self.counters.filtered;
+        self.counters.filtered += filtered;
+        self.counters.received += filtered;
+        self.counters.missed = statistics.missed;
+        self.counters.source_errors = statistics.errors;
+        self.counters.source_no_buffer = statistics.no_buffer;
+        self.counters.handover_lost = statistics.handover_lost;
+    }
+
+    /// The capture is over: everything that waits is published, every flow gets its last report.
+    pub(super) fn finish(&mut self) {
+        self.counters.dropped_fragment_timeout += self.fragments.clear();
+        let time_ns = self.now_ns;
+        for flow in self.table.all() {
+            self.up_to_date_at_end(flow, time_ns);
+        }
+        self.writer.send();
+        self.shared.publish(&self.counters);
+    }
+
+    fn up_to_date_at_end(&mut self, flow: FlowIndex, time_ns: i64) {
+        let key = self.table.entry(flow).key;
+        self.up_to_date(flow, time_ns);
+        let hash = self.table.hash(&key);
+        if self.table.find(hash, &key) != Some(flow) {
+            return;
+        }
+        if self.table.entry(flow).record == Record::Open {
+            self.report(flow, Report::Final, time_ns);
+        }
+        self.remove(flow, time_ns);
+    }
+
+    /// Flows, analysed flows and early segments that exist now.
+    pub fn occupancy(&self) -> (usize, usize, usize) {
+        let (connections, held) = self.connections.occupancy();
+        (self.table.len(), connections, held)
+    }
+}

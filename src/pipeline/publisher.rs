@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A worker's events: completed, processed, encoded into the current chunk, and sent to the I/O core in full chunks.
+
+use std::sync::Arc;
+
+use crossbeam_queue::ArrayQueue;
+
+use super::counters::Counters;
+use crate::capture::Pressure;
+use crate::event::chunk::{Chunk, EncodedEvent, Span};
+use crate::event::json::Encoder;
+use crate::event::{Constants, Event, Value, field};
+use crate::processors::{Chain, Outcome};
+use crate::protocols::{Perimeter, ProtocolCounter, Publisher};
+
+/// What happens to the events of one protocol section, or of flows, before they are encoded.
+#[derive(Default)]
+pub struct Treatment {
+    /// `fields` and `index` of the section.
+    pub constants: Constants,
+    pub tags: Vec<String>,
+    pub processors: Chain,
+}
+
+/// What all workers share.
+pub struct EventSettings {
+    /// By section number; the last one is for flows.
+    pub treatments: Vec<Treatment>,
+    /// The general `fields`.
+    pub constants: Constants,
+    /// `agent`, `ecs`, `host`, `@metadata`: set after a section's processors, before the general ones.
+    pub sensor: Constants,
+    pub tags: Vec<String>,
+    pub processors: Chain,
+    pub perimeter: Perimeter,
+    /// `packetbeat.ignore_outgoing`.
+    pub outgoing: Outgoing,
+    pub max_event_bytes: usize,
+    pub chunk_bytes: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outgoing {
+    Published,
+    Ignored,
+}
+
+/// The two queues between a worker and the I/O core.
+#[derive(Clone)]
+pub struct ChunkRings {
+    pub full: Arc<ArrayQueue<Chunk>>,
+    pub empty: Arc<ArrayQueue<Chunk>>,
+}
+
+impl ChunkRings {
+    /// Rings with `count` empty chunks.
+    pub fn new(worker: u16, count: usize, chunk_bytes: usize) -> ChunkRings {
+        let rings = ChunkRings { full: Arc::new(ArrayQueue::new(count + 8)), empty: Arc::new(ArrayQueue::new(count)) };
+        for _ in 0..count {
+            let _ = rings.empty.push(Chunk::new(worker, chunk_bytes));
+        }
+        rings
+    }
+}
+
+/// The publishing half of a worker.
+pub struct EventWriter {
+    settings: Arc<EventSettings>,
+    event: Event,
+    encoder: Encoder,
+    rings: ChunkRings,
+    worker: u16,
+    pressure: Pressure,
+    current: Option<Chunk>,
+    /// Packet time of the oldest event in the current chunk.
+    oldest_ns: i64,
+}
+
+impl EventWriter {
+    pub fn new(
+        settings: Arc<EventSettings>,
+        event: Event,
+        encoder: Encoder,
+        rings: ChunkRings,
+        worker: u16,
+        pressure: Pressure,
+    ) -> EventWriter {
+        EventWriter { settings, event, encoder, rings, worker, pressure, current: None, oldest_ns: 0 }
+    }
+
+    /// Lends the writer to the events of a section.
+    pub fn section<'a>(&'a mut self, section: usize, now_ns: i64, counters: &'a mut Counters) -> SectionWriter<'a> {
+        SectionWriter { writer: self, section, now_ns, counters }
+    }
+
+    /// Sends a chunk that is not full when its first event has waited long enough.
+    pub fn send_older_than(&mut self, time_ns: i64) {
+        if self.current.is_some() && self.oldest_ns < time_ns {
+            self.send();
+        }
+    }
+
+    /// Sends what there is.
+    pub fn send(&mut self) {
+        if let Some(chunk) = self.current.take() {
+            if chunk.is_empty() {
+                self.current = Some(chunk);
+                return;
+            }
+            // The ring has room for every chunk of the pool and some oversized ones.
+            let mut chunk = chunk;
+            while let Err(back) = self.rings.full.push(chunk) {
+                chunk = back;
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    fn finish_event(&mut self, section: usize, now_ns: i64, counters: &mut Counters) {
+        counters.events_made += 1;
+        let settings = Arc::clone(&self.settings);
+        let event = &mut self.event;
+        // General tags and fields come first, then the section's, as libbeat merges them.
+        settings.constants.apply(event);
+        settings.tags.iter().for_each(|tag| event.append_unique(field::TAGS, tag.as_bytes()));
+        if let Some(treatment) = settings.treatments.get(section) {
+            treatment.constants.apply(event);
+            treatment.tags.iter().for_each(|tag| event.append_unique(field::TAGS, tag.as_bytes()));
+            if treatment.processors.process(event) == Outcome::Drop {
+                counters.events_dropped_by_processor += 1;
+                return;
+            }
+        }
+        settings.sensor.apply(event);
+        if settings.processors.process(event) == Outcome::Drop {
+            counters.events_dropped_by_processor += 1;
+            return;
+        }
+        self.encode(now_ns, counters);
+    }
+
+    fn encode(&mut self, now_ns: i64, counters: &mut Counters) {
+        let bound = self.event.encoded_bound_bytes() + KEY_BYTES;
+        if bound > self.settings.chunk_bytes {
+            return self.encode_oversized(bound, now_ns, counters);
+        }
+        if self.current.as_ref().is_some_and(|chunk| chunk.free_bytes() < bound) {
+            self.send();
+        }
+        if self.current.is_none() {
+            self.current = self.empty_chunk();
+            self.oldest_ns = now_ns;
+        }
+        match &mut self.current {
+            Some(chunk) => write(&mut self.encoder, &self.event, chunk, now_ns, counters),
+            None => counters.events_dropped_no_chunk += 1,
+        }
+    }
+
+    /// An event that may be larger than a chunk gets a buffer of its own.
+    fn encode_oversized(&mut self, bound: usize, now_ns: i64, counters: &mut Counters) {
+        self.send();
+        let mut chunk = Chunk::new(self.worker, bound.min(self.settings.max_event_bytes + KEY_BYTES));
+        write(&mut self.encoder, &self.event, &mut chunk, now_ns, counters);
+        if chunk.used_bytes() > self.settings.max_event_bytes {
+            counters.events_encoded -= 1;
+            counters.events_dropped_too_large += 1;
+            return;
+        }
+        self.current = Some(chunk);
+        self.send();
+    }
+
+    fn empty_chunk(&mut self) -> Option<Chunk> {
+        loop {
+            if let Some(chunk) = self.rings.empty.pop() {
+                return Some(chunk);
+            }
+            match self.pressure {
+                Pressure::Live => return None,
+                Pressure::Lossless => std::thread::sleep(std::time::Duration::from_micros(200)),
+            }
+        }
+    }
+}
+
+/// Room for what stands beside an event in its chunk.
+const KEY_BYTES: usize = 512;
+
+fn write(encoder: &mut Encoder, event: &Event, chunk: &mut Chunk, now_ns: i64, counters: &mut Counters) {
+    let start = chunk.used_bytes();
+    encoder.write_event(event, chunk.buffer());
+    let body = chunk.span_since(start);
+    let span_of = |chunk: &mut Chunk, name| match event.get(name).and_then(|value| event.text_of(value)) {
+        Some(text) if text.len() <= KEY_BYTES / 2 => {
+            let start = chunk.used_bytes();
+            chunk.buffer().extend_from_slice(text);
+            chunk.span_since(start)
+        }
+        _ => Span::default(),
+    };
+    let key = span_of(chunk, field::NETWORK_COMMUNITY_ID);
+    let id = span_of(chunk, field::_METADATA__ID);
+    let destination = span_of(chunk, field::_METADATA_RAW_INDEX);
+    chunk.finish(EncodedEvent { body, key, id, destination, pipeline: Span::default(), time_ns: now_ns });
+    counters.events_encoded += 1;
+    counters.events_encoded_bytes += u64::from(body.length);
+}
+
+/// The writer while it belongs to one section's parser.
+pub struct SectionWriter<'a> {
+    writer: &'a mut EventWriter,
+    section: usize,
+    now_ns: i64,
+    counters: &'a mut Counters,
+}
+
+impl Publisher for SectionWriter<'_> {
+    fn begin(&mut self) -> &mut Event {
+        self.writer.event.clear();
+        &mut self.writer.event
+    }
+
+    fn publish(&mut self) {
+        let event = &mut self.writer.event;
+        let ends = (event.get(field::SOURCE_IP), event.get(field::DESTINATION_IP));
+        if let (Some(Value::Address(source)), Some(Value::Address(destination))) = ends {
+            let direction = self.writer.settings.perimeter.direction(source, destination);
+            if direction == "egress" && self.writer.settings.outgoing == Outgoing::Ignored {
+                self.counters.events_made += 1;
+                self.counters.events_dropped_ignored_outgoing += 1;
+                return;
+            }
+            event.constant(field::NETWORK_DIRECTION, direction);
+        }
+        self.writer.finish_event(self.section, self.now_ns, self.counters);
+    }
+
+    fn count(&mut self, counter: ProtocolCounter, amount: u64) {
+        if let Some(section) = self.counters.protocols.get_mut(self.section) {
+            section[counter as usize] += amount;
+        }
+    }
+}
+
+impl SectionWriter<'_> {
+    /// Completes the event of a flow, which has no direction.
+    pub fn publish_flow(&mut self) {
+        self.counters.flow_reports += 1;
+        self.writer.finish_event(self.section, self.now_ns, self.counters);
+    }
+}

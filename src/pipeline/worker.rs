@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A packet's whole story. One worker per RX queue owns everything it touches; what a burst brings is finished before
+//! the next one is taken. No stage calls the next: each answers to this file.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::lane::{Lane, Look};
+use crate::capture::{BURST, Burst, Packet, Received, Source};
+use crate::wire::Transport;
+
+use arrayvec::ArrayVec;
+
+pub struct Worker<S: Source> {
+    pub source: S,
+    pub lane: Lane,
+}
+
+impl<S: Source> Worker<S> {
+    /// Runs until the source ends, breaks or `stop` is set; then closes every flow. Answers the source's complaint.
+    pub fn run(&mut self, stop: &AtomicBool) -> Result<(), String> {
+        let outcome = loop {
+            if stop.load(Ordering::Relaxed) {
+                break Ok(());
+            }
+            let mut burst = Burst::new();
+            let received = self.source.receive(&mut burst);
+            let busy = !burst.is_empty();
+            self.lane.burst(&burst);
+            drop(burst);
+            self.source.release(self.lane.strays());
+            match received {
+                Received::Packets => self.lane.housekeeping(),
+                Received::Idle => {
+                    if let Some(time_ns) = self.source.wall_ns() {
+                        self.lane.advance_clock(time_ns);
+                    }
+                    self.lane.idle(busy);
+                    self.lane.source_statistics(self.source.statistics());
+                }
+                Received::End => break Ok(()),
+                Received::Failed(sentence) => break Err(sentence),
+            }
+        };
+        self.lane.source_statistics(self.source.statistics());
+        self.lane.finish_exchange();
+        self.lane.finish();
+        outcome
+    }
+}
+
+impl Lane {
+    /// The stages of a burst.
+    fn burst(&mut self, burst: &Burst<'_>) {
+        self.begin_burst();
+        self.take_datagrams();
+
+        // Decode all, so that the misses of their flow look-ups overlap.
+        let mut looks: ArrayVec<Option<Look>, BURST> = ArrayVec::new();
+        for (place, packet) in burst.iter().enumerate() {
+            looks.push(self.look(packet, place));
+        }
+        for (packet, look) in burst.iter().zip(&looks) {
+            if let Some(look) = look {
+                self.packet(packet, look);
+            }
+        }
+    }
+
+    /// One packet whose home is here.
+    fn packet(&mut self, packet: &Packet<'_>, look: &Look) {
+        self.clock(packet.time_ns);
+
+        // Fragments wait for their datagram, which then goes on as one packet.
+        if let Transport::Fragment(fragment) = look.decoded.transport {
+            let Some((datagram, whole)) = self.assemble(packet, look, &fragment) else { return };
+            let Some(flow) = self.flow(&whole, &datagram.span) else { return };
+            self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
+            return self.give_back(datagram);
+        }
+
+        // The flow: found or made, older reports of it published, this packet counted.
+        let Some(flow) = self.flow(look, &Lane::span(packet)) else { return };
+
+        // The payload: in order to the parser of the flow's protocol, which publishes events as it goes.
+        match Lane::payload_in_place(packet, look) {
+            Some(payload) => self.payload(flow, look, &payload, packet.time_ns),
+            None => {
+                let frame = self.joined(packet);
+                self.payload(flow, look, &frame.payload(look), packet.time_ns);
+                self.give_back(frame);
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+//! The OPT pseudo record (RFC 6891) as `dns.opt`.
+//!
+//! Options that Packetbeat does not show (padding, keepalive, extended errors, …) are not shown here either; an option
+//! that does not follow its RFC is passed over.
+
+use std::fmt::{self, Display, Formatter};
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::codes::{self, Code};
+use super::event::set_code;
+use super::message::{Message, Record, u16_at, u32_at};
+use crate::event::{Event, field};
+
+/// DNSSEC OK (RFC 3225).
+pub fn dnssec_ok(opt: &Record<'_>) -> bool {
+    opt.ttl & 0x8000 != 0
+}
+
+pub fn set(event: &mut Event, message: &Message<'_>, opt: &Record<'_>) {
+    event.boolean(field::DNS_OPT_DO, dnssec_ok(opt));
+    event.format(field::DNS_OPT_VERSION, format_args!("{}", opt.ttl >> 16 & 0xff));
+    event.unsigned(field::DNS_OPT_UDP_SIZE, u64::from(opt.class));
+    // The low bits are the header's: a plain NXDOMAIN is no extended code.
+    let extended = if opt.ttl >> 24 == 0 { 0 } else { message.response_code() };
+    set_code(event, field::DNS_OPT_EXT_RCODE, codes::response_code(extended));
+
+    let mut rest = opt.data;
+    while let (Some(code), Some(length)) = (u16_at(rest, 0), u16_at(rest, 2)) {
+        let Some(data) = rest.get(4..4 + usize::from(length)) else { break };
+        set_option(event, code, data);
+        rest = &rest[4 + data.len()..];
+    }
+}
+
+fn set_option(event: &mut Event, code: u16, data: &[u8]) {
+    match (code, data.len()) {
+        (1, 18..) => {
+            let word = |at| u16_at(data, at).unwrap_or_default();
+            let long = |at| u32_at(data, at).unwrap_or_default();
+            let id = u64::from(long(6)) << 32 | u64::from(long(10));
+            event.format(field::DNS_OPT_LLQ, format_args!("{} {} {} {id} {}", word(0), word(2), word(4), long(14)));
+        }
+        (2, 4 | 8) => {
+            let (lease, key_lease) = (u32_at(data, 0).unwrap_or_default(), u32_at(data, 4).unwrap_or_default());
+            event.format(field::DNS_OPT_UL, format_args!("{lease} {key_lease}"));
+        }
+        (3, _) => event.format(field::DNS_OPT_NSID, format_args!("{}", Hexadecimal(data))),
+        (5, _) => event.format(field::DNS_OPT_DAU, format_args!("{}", Codes(data, codes::algorithm))),
+        (6, _) => event.format(field::DNS_OPT_DHU, format_args!("{}", Codes(data, codes::hash))),
+        (7, _) => event.format(field::DNS_OPT_N3U, format_args!("{}", Codes(data, codes::hash))),
+        (8, _) => {
+            if let Some(subnet) = Subnet::read(data) {
+                event.format(field::DNS_OPT_SUBNET, format_args!("{subnet}"));
+            }
+        }
+        (9, 0) => event.constant(field::DNS_OPT_LOCAL, ""),
+        (9, 4..) => event.format(field::DNS_OPT_LOCAL, format_args!("{}", u32_at(data, 0).unwrap_or_default())),
+        (10, _) => event.format(field::DNS_OPT_COOKIE, format_args!("{}", Hexadecimal(data))),
+        // ENUM source URI, keepalive, padding, extended error, report channel, zone version; and what is malformed.
+        (1 | 2 | 4 | 9 | 11 | 12 | 15 | 18 | 19, _) => {}
+        _ => event.format(field::DNS_OPT_LOCAL, format_args!("{code}:0x{}", Hexadecimal(data))),
+    }
+}
+
+/// A client subnet (RFC 7871, section 6).
+enum Subnet {
+    V4(Ipv4Addr, [u8; 2]),
+    V6(Ipv6Addr, [u8; 2]),
+}
+
+impl Subnet {
+    fn read(data: &[u8]) -> Option<Subnet> {
+        let [family_high, family_low, source, scope, address @ ..] = data else { return None };
+        let mut octets = [0; 16];
+        let length = address.len().min(16);
+        octets[..length].copy_from_slice(&address[..length]);
+        match (u16::from_be_bytes([*family_high, *family_low]), source.max(scope)) {
+            // Family 0 is sent with a prefix of 0 (RFC 7871, section 7.1.2).
+            (0, _) if *source == 0 => Some(Subnet::V4(Ipv4Addr::UNSPECIFIED, [0, *scope])),
+            (1, 0..=32) => {
+                let [a, b, c, d, ..] = if length > 4 { [0; 16] } else { octets };
+                (length <= 4).then_some(Subnet::V4(Ipv4Addr::new(a, b, c, d), [*source, *scope]))
+            }
+            (2, 0..=128) => Some(Subnet::V6(Ipv6Addr::from(octets), [*source, *scope])),
+            _ => None,
+        }
+    }
+}
+
+impl Display for Subnet {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Subnet::V4(address, [source, scope]) => write!(formatter, "{address}/{source}/{scope}"),
+            Subnet::V6(address, [source, scope]) => write!(formatter, "[{address}]/{source}/{scope}"),
+        }
+    }
+}
+
+/// Each number with a space before it, as Packetbeat prints these lists.
+struct Codes<'a>(&'a [u8], fn(u8) -> Code);
+
+impl Display for Codes<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|code| write!(formatter, " {}", self.1(*code)))
+    }
+}
+
+/// Lower-case hexadecimal digits.
+struct Hexadecimal<'a>(&'a [u8]);
+
+impl Display for Hexadecimal<'_> {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+    }
+}

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: Apache-2.0
+//! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
+
+mod demo;
+pub mod dpdk;
+pub mod identity;
+pub mod interface;
+mod io_core;
+pub mod settings;
+mod sources;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use log::{error, info, warn};
+
+use crate::capture::{Pressure, Source, SourceStatistics};
+use crate::cli::{self, Command, Exit, Invocation, RunOptions};
+use crate::config::{self, Configuration};
+use crate::event::Event;
+use crate::event::json::{Encoder, Metadata};
+use crate::flow::Secret;
+use crate::pipeline::connections::Connections;
+use crate::pipeline::counters::{Counters, SharedCounters};
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::lane::{self, Lane, LaneSettings};
+use crate::pipeline::publisher::{ChunkRings, EventWriter};
+use crate::pipeline::worker::Worker;
+use crate::telemetry::log as log_setup;
+use io_core::IoCore;
+use settings::Settings;
+
+/// The program: arguments to exit status.
+pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<OsString> = arguments.collect();
+    let outcome = demo::requested(&arguments).unwrap_or_else(|| {
+        cli::parse(arguments.into_iter()).and_then(|invocation| execute(&invocation).map_err(Exit::failure))
+    });
+    match outcome {
+        Ok(text) => Exit::success(text).print(),
+        Err(exit) => exit.print(),
+    }
+}
+
+fn execute(invocation: &Invocation) -> Result<String, String> {
+    let load = || config::load(&invocation.sources, &config::process_environment).map_err(|error| error.to_string());
+    match &invocation.command {
+        Command::Run(options) => {
+            let configuration = load()?;
+            let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
+            log_setup::install(log).map_err(|error| error.to_string())?;
+            let output = io_core::open(&configuration, options.publishing)?;
+            info!("{}", run_with(&configuration, options, output)?);
+            Ok(String::new())
+        }
+        Command::TestConfig => {
+            let configuration = load()?;
+            let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
+            log_setup::install(log).map_err(|error| error.to_string())?;
+            let settings = Settings::read(&configuration).map_err(|error| error.to_string())?;
+            sources::check(&settings)?;
+            io_core::check(&configuration)?;
+            Ok("Config OK\n".to_string())
+        }
+        Command::ExportConfig => Ok(load()?.export()),
+        other => Err(format!("{other:?} is not built yet")),
+    }
+}
+
+/// What the threads of a run share.
+struct Shared {
+    settings: Settings,
+    lane: LaneSettings,
+    stop: AtomicBool,
+    /// How events are written: whether with `@metadata`.
+    metadata: Metadata,
+    pressure: Pressure,
+}
+
+/// One worker's connections to the I/O core.
+struct Attachment {
+    rings: ChunkRings,
+    counters: Arc<SharedCounters>,
+    exchange: Arc<Exchange>,
+}
+
+/// Runs with an opened output; answers the summary line.
+fn run_with(configuration: &Configuration, options: &RunOptions, output: io_core::Output) -> Result<String, String> {
+    let settings = Settings::read(configuration).map_err(|error| error.to_string())?;
+    let random: [u8; 32] = identity::random();
+    let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
+    let secret = Secret::new([words(0), words(1), words(2), words(3)]);
+    let plan = sources::plan(&settings, options, secret)?;
+    for warning in settings.warnings.iter().chain(&configuration.warnings()) {
+        warn!("{warning}");
+    }
+    let metadata = output.metadata;
+    plan.start(
+        |workers, pressure| {
+            let lane = LaneSettings {
+                records: settings.records,
+                max_flows: settings.bounds.max_flows,
+                fragments: settings.bounds.fragments,
+                workers,
+                secret,
+                chunk_age_ns: settings.bounds.chunk_age_ns,
+                flow_section: settings.registry.sections.len(),
+            };
+            Shared { metadata, settings, lane, stop: AtomicBool::new(false), pressure }
+        },
+        output,
+    )
+}
+
+/// What outlives the sources of a run and knows more of them: the ports.
+trait Monitor {
+    /// The workers run.
+    fn begin(&mut self);
+    /// What the ports say, in place of what the sources say.
+    fn statistics(&self) -> Option<SourceStatistics>;
+}
+
+/// For sources that say everything themselves.
+struct Unmonitored;
+
+impl Monitor for Unmonitored {
+    fn begin(&mut self) {}
+
+    fn statistics(&self) -> Option<SourceStatistics> {
+        None
+    }
+}
+
+/// Runs the workers of `sources` and the I/O core until all is done.
+fn start<S: Source + Send>(
+    shared: &Shared,
+    sources: Vec<S>,
+    mut output: io_core::Output,
+    monitor: &mut dyn Monitor,
+) -> Result<String, String> {
+    let settings = &shared.settings;
+    let sections = settings.registry.sections.len();
+    let exchange = Arc::new(Exchange::new(sources.len()));
+    let attachments: Vec<Attachment> = (0..sources.len())
+        .map(|worker| Attachment {
+            rings: ChunkRings::new(worker as u16, settings.bounds.chunks, settings.bounds.chunk_bytes),
+            counters: Arc::new(SharedCounters::new(sections)),
+            exchange: Arc::clone(&exchange),
+        })
+        .collect();
+    let signals = signals(&shared.stop);
+    let (outcome, report) = std::thread::scope(|scope| {
+        let workers: Vec<_> = sources
+            .into_iter()
+            .zip(&attachments)
+            .enumerate()
+            .map(|(number, (source, attachment))| {
+                std::thread::Builder::new()
+                    .name(format!("worker-{number}"))
+                    .spawn_scoped(scope, move || work(shared, number as u16, source, attachment))
+            })
+            .collect();
+        let mut io_core = IoCore::new(shared, &attachments);
+        let mut outcome = Ok(());
+        let mut running = Vec::new();
+        for worker in workers {
+            match worker {
+                Ok(worker) => running.push(worker),
+                Err(error) => outcome = Err(format!("a worker thread could not be started: {error}")),
+            }
+        }
+        monitor.begin();
+        while running.iter().any(|worker| !worker.is_finished()) {
+            if signals.load(Ordering::Relaxed) || outcome.is_err() {
+                shared.stop.store(true, Ordering::Relaxed);
+            }
+            io_core.turn(&mut output);
+        }
+        let mut counters = Counters::new(sections);
+        for worker in running {
+            match worker.join() {
+                Ok((result, of_worker)) => {
+                    counters.add(&of_worker);
+                    outcome = outcome.and(result);
+                }
+                Err(_) => outcome = Err("a worker thread ended in a panic".to_string()),
+            }
+        }
+        let shipped = io_core.finish(output, &signals);
+        (outcome, (counters, shipped))
+    });
+    let (mut counters, shipped) = report;
+    if let Some(statistics) = monitor.statistics() {
+        counters.missed = statistics.missed;
+        counters.source_errors = statistics.errors;
+        counters.source_no_buffer = statistics.no_buffer;
+    }
+    let line = summary(&counters, &shipped);
+    outcome.map(|()| line)
+}
+
+fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachment) -> (Result<(), String>, Counters) {
+    let settings = &shared.settings;
+    let writer = EventWriter::new(
+        Arc::clone(&settings.events),
+        Event::new(Arc::clone(&settings.schema)),
+        Encoder::new(settings.precision, shared.metadata),
+        attachment.rings.clone(),
+        number,
+        shared.pressure,
+    );
+    let connections =
+        Connections::new(Arc::clone(&settings.registry), settings.bounds.streams, settings.bounds.stream_idle_ns);
+    let lane = Lane::new(
+        shared.lane.clone(),
+        number,
+        source.share(),
+        connections,
+        writer,
+        settings.registry.sections.len(),
+        lane::Common {
+            shared: Arc::clone(&attachment.counters),
+            exchange: Arc::clone(&attachment.exchange),
+            pressure: shared.pressure,
+        },
+    );
+    let mut worker = Worker { source, lane };
+    let outcome = worker.run(&shared.stop);
+    (outcome, worker.lane.counters.clone())
+}
+
+/// Set when the process is asked to end.
+fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
+    let asked = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&asked)) {
+            warn!("signal {signal} is not caught: {error}");
+        }
+    }
+    asked
+}
+
+/// The summary line; a balance that does not hold is an error in the log.
+fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
+    let balances =
+        [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
+    for problem in balances.into_iter().filter_map(Result::err) {
+        error!("a balance does not hold: {problem}");
+    }
+    format!(
+        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped",
+        counters.received,
+        counters.analysed,
+        counters.filtered,
+        counters.duplicate,
+        counters.packets_dropped(),
+        counters.missed,
+        counters.events_made,
+        shipped.acknowledged,
+        counters.events_dropped() + shipped.dropped,
+    )
+}
