@@ -100,6 +100,13 @@ impl Encoder {
             }
         }
         out.resize(out.len() + depth, b'}');
+        comma |= depth > 0;
+        if let Some(unnamed) = event.unnamed.filter(|unnamed| event.content.entries(*unnamed).next().is_some()) {
+            if comma {
+                out.push(b',');
+            }
+            self.write_entries(event, unnamed, out);
+        }
         out.push(b'}');
     }
 

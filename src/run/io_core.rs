@@ -25,9 +25,16 @@ pub struct Output {
     shipper: Shipper,
 }
 
+impl Output {
+    /// An output whose sink is tried until it takes everything.
+    pub fn new(metadata: Metadata, sink: Box<dyn Sink>) -> Output {
+        let options = ShipperOptions { max_retries: None, ..ShipperOptions::default() };
+        Output { metadata, shipper: Shipper::new(sink, options) }
+    }
+}
+
 /// What became of the events at the end.
 pub struct Shipped {
-    pub received: u64,
     pub acknowledged: u64,
     pub dropped: u64,
 }
@@ -69,8 +76,7 @@ fn output_section(configuration: &Configuration) -> Result<(String, Section<'_>)
 }
 
 pub fn open(configuration: &Configuration, publishing: Publishing) -> Result<Output, String> {
-    let options = ShipperOptions { max_retries: None, ..ShipperOptions::default() };
-    let opened = |metadata, sink: Box<dyn Sink>| Output { metadata, shipper: Shipper::new(sink, options) };
+    let opened = Output::new;
     if publishing == Publishing::Off {
         return Ok(opened(Metadata::Written, Box::new(DiscardSink::default())));
     }
@@ -148,11 +154,7 @@ impl<'a> IoCore<'a> {
             std::thread::sleep(Duration::from_micros(200));
         }
         let counters = output.shipper.close("output_closed");
-        Shipped {
-            received: counters.received,
-            acknowledged: counters.acknowledged,
-            dropped: counters.dropped.values().sum(),
-        }
+        Shipped { acknowledged: counters.acknowledged, dropped: counters.dropped.values().sum() }
     }
 
     fn report(&self, output: &Output) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
 
+mod demo;
 pub mod dpdk;
 pub mod identity;
 pub mod interface;
@@ -33,7 +34,10 @@ use settings::Settings;
 
 /// The program: arguments to exit status.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let outcome = cli::parse(arguments).and_then(|invocation| execute(&invocation).map_err(Exit::failure));
+    let arguments: Vec<OsString> = arguments.collect();
+    let outcome = demo::requested(&arguments).unwrap_or_else(|| {
+        cli::parse(arguments.into_iter()).and_then(|invocation| execute(&invocation).map_err(Exit::failure))
+    });
     match outcome {
         Ok(text) => Exit::success(text).print(),
         Err(exit) => exit.print(),
@@ -47,7 +51,9 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             let configuration = load()?;
             let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
             log_setup::install(log).map_err(|error| error.to_string())?;
-            run(&configuration, options).map(|()| String::new())
+            let output = io_core::open(&configuration, options.publishing)?;
+            info!("{}", run_with(&configuration, options, output)?);
+            Ok(String::new())
         }
         Command::TestConfig => {
             let configuration = load()?;
@@ -80,9 +86,9 @@ struct Attachment {
     exchange: Arc<Exchange>,
 }
 
-fn run(configuration: &Configuration, options: &RunOptions) -> Result<(), String> {
+/// Runs with an opened output; answers the summary line.
+fn run_with(configuration: &Configuration, options: &RunOptions, output: io_core::Output) -> Result<String, String> {
     let settings = Settings::read(configuration).map_err(|error| error.to_string())?;
-    let output = io_core::open(configuration, options.publishing)?;
     let random: [u8; 32] = identity::random();
     let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
     let secret = Secret::new([words(0), words(1), words(2), words(3)]);
@@ -133,7 +139,7 @@ fn start<S: Source + Send>(
     sources: Vec<S>,
     mut output: io_core::Output,
     monitor: &mut dyn Monitor,
-) -> Result<(), String> {
+) -> Result<String, String> {
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
     let exchange = Arc::new(Exchange::new(sources.len()));
@@ -191,8 +197,8 @@ fn start<S: Source + Send>(
         counters.source_errors = statistics.errors;
         counters.source_no_buffer = statistics.no_buffer;
     }
-    summary(&counters, &shipped);
-    outcome
+    let line = summary(&counters, &shipped);
+    outcome.map(|()| line)
 }
 
 fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachment) -> (Result<(), String>, Counters) {
@@ -236,9 +242,14 @@ fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
     asked
 }
 
-/// The balances, in the log.
-fn summary(counters: &Counters, shipped: &io_core::Shipped) {
-    info!(
+/// The summary line; a balance that does not hold is an error in the log.
+fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
+    let balances =
+        [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
+    for problem in balances.into_iter().filter_map(Result::err) {
+        error!("a balance does not hold: {problem}");
+    }
+    format!(
         "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped",
         counters.received,
         counters.analysed,
@@ -249,10 +260,5 @@ fn summary(counters: &Counters, shipped: &io_core::Shipped) {
         counters.events_made,
         shipped.acknowledged,
         counters.events_dropped() + shipped.dropped,
-    );
-    let balances =
-        [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
-    for problem in balances.into_iter().filter_map(Result::err) {
-        error!("a balance does not hold: {problem}");
-    }
+    )
 }

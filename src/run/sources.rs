@@ -52,7 +52,7 @@ fn open(path: &std::path::Path, pace: Pace, passes: u64) -> Result<FileSource, S
 
 impl Plan {
     /// Opens the sources and runs until they end.
-    pub fn start(self, share: impl FnOnce(u16, Pressure) -> Shared, output: io_core::Output) -> Result<(), String> {
+    pub fn start(self, share: impl FnOnce(u16, Pressure) -> Shared, output: io_core::Output) -> Result<String, String> {
         match self {
             Plan::File { path, pace, passes, workers } => {
                 let sources = (0..workers).map(|_| open(&path, pace, passes)).collect::<Result<Vec<_>, _>>()?;
@@ -65,7 +65,7 @@ impl Plan {
                 let outcome = start(&shared, sources, output, &mut hardware);
                 let lost = hardware.stop()?;
                 if lost > 0 {
-                    return outcome.and(Err(format!("{lost} packet buffers did not come back to their pool")));
+                    return outcome.and_then(|_| Err(format!("{lost} packet buffers did not come back to their pool")));
                 }
                 outcome
             }

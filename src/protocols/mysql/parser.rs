@@ -93,11 +93,12 @@ impl Parser for MysqlParser {
         let start_ns = begun_ns[direction as usize].take().unwrap_or(context.now_ns);
         match direction {
             Direction::ToServer => {
+                session.lost_commands();
                 if let Some(packet) = reader.abandon(pending).filter(|packet| session.begins_command(packet)) {
                     session.client_packet(context, &packet, start_ns);
                 }
             }
-            Direction::ToClient => session.lost_answer(context),
+            Direction::ToClient => session.lost_bytes_of_answers(context, missing_bytes),
         }
         reader.reset();
         AfterGap::Restart

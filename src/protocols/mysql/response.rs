@@ -15,7 +15,7 @@ use super::wire::{STATUS_CURSOR_EXISTS, STATUS_MORE_RESULTS};
 const MAX_COUNTED_BYTES: u64 = 100 << 10;
 /// MySQL allows 4,096 columns in a table.
 const MAX_COLUMNS: u64 = 4096;
-const MAX_PATH_BYTES: usize = 16 << 10;
+const MAX_PATH_BYTES: usize = 4 << 10;
 const MAX_MESSAGE_BYTES: usize = 4096;
 /// Of packets that are no rows.
 const WANTED_BYTES: usize = 64 << 10;

@@ -22,6 +22,8 @@ use crate::protocols::{Context, Direction, ProtocolCounter};
 const MAX_WAITING: usize = 128;
 /// Bytes of their texts.
 const MAX_WAITING_BYTES: usize = 4 << 20;
+/// Payload of a full TCP segment on Ethernet.
+const SEGMENT_BYTES: u64 = 1460;
 const SPARE_REQUESTS: usize = 4;
 
 /// What the client is doing besides commands.
@@ -49,6 +51,10 @@ pub struct Session {
     /// When the exchange under way last got a packet.
     heard_ns: i64,
     statements: Statements,
+    /// The last exchange was seen from end to end, so answers belong to the commands that wait, in order. Otherwise a command
+    /// that is followed by another is taken to have been answered unseen: answers carry no number, and one that is missed
+    /// would shift all later ones.
+    aligned: bool,
     /// A packet was understood: what comes is MySQL.
     in_step: bool,
     /// Bytes of the direction under way make no sense.
@@ -78,6 +84,7 @@ impl Session {
             response: Response::default(),
             heard_ns: 0,
             statements: Statements::default(),
+            aligned: false,
             in_step: false,
             out_of_step: false,
             drop_answer: false,
@@ -113,6 +120,7 @@ impl Session {
         self.client = Client::Commands;
         self.style = EofStyle::Unknown;
         self.compressed = false;
+        self.aligned = false;
         self.in_step = false;
         self.out_of_step = false;
         self.drop_answer = false;
@@ -167,7 +175,10 @@ impl Session {
         match direction {
             Direction::ToServer => context.count(ProtocolCounter::ParseFailures, 1),
             Direction::ToClient if self.response.has_begun() => self.lost_answer(context),
-            Direction::ToClient => context.count(ProtocolCounter::UnmatchedResponses, 1),
+            Direction::ToClient => {
+                self.aligned = false;
+                context.count(ProtocolCounter::UnmatchedResponses, 1);
+            }
         }
     }
 
@@ -248,6 +259,10 @@ impl Session {
 
     fn wait(&mut self, context: &mut Context<'_>, mut request: Request) {
         request.sent_ns = context.now_ns;
+        if !self.aligned && !self.waiting.is_empty() {
+            self.give_up(context, Outcome::Lost);
+            self.drop_answer = true;
+        }
         if self.waiting.len() >= MAX_WAITING {
             // Their answers are not to be seen, or both directions are out of step.
             context.count(ProtocolCounter::EvictedRequests, self.waiting.len() as u64);
@@ -374,6 +389,7 @@ impl Session {
             self.statements.clear();
         }
         self.drop_front();
+        self.aligned |= self.waiting.is_empty();
         if command == Command::Connect && !failed && self.compressed {
             self.leave(context);
         }
@@ -400,8 +416,20 @@ impl Session {
         }
     }
 
+    /// A hole in the server's bytes. Answers do not share segments unless commands are pipelined, so a hole of one segment
+    /// is in one answer; behind a larger one it is not known to which command an answer belongs.
+    pub fn lost_bytes_of_answers(&mut self, context: &mut Context<'_>, missing_bytes: u64) {
+        if missing_bytes > SEGMENT_BYTES && self.waiting.len() > 1 {
+            self.give_up(context, Outcome::Lost);
+            self.aligned = false;
+        } else {
+            self.lost_answer(context);
+        }
+    }
+
     /// Bytes of the answer that was due are missing.
-    pub fn lost_answer(&mut self, context: &mut Context<'_>) {
+    fn lost_answer(&mut self, context: &mut Context<'_>) {
+        self.aligned = false;
         if self.waiting.is_empty() {
             return;
         }
@@ -449,8 +477,14 @@ impl Session {
             let due_ns = self.last_heard_ns(index).saturating_add(timeout_ns);
             if !self.waiting[index].published && due_ns <= context.now_ns {
                 self.publish_waiting(context, index, Outcome::NoResponse);
+                self.aligned = false;
             }
         }
+    }
+
+    /// Bytes of the client are missing, and maybe commands.
+    pub fn lost_commands(&mut self) {
+        self.aligned = false;
     }
 
     /// When the next of them has.

@@ -35,6 +35,15 @@ fn bench() -> Bench {
     bench_with(options())
 }
 
+/// In the middle of a connection, after a login that was seen.
+fn logged_in() -> Bench {
+    let mut bench = bench();
+    bench.send(ToClient, &greeting(CAPABILITIES));
+    bench.send(ToServer, &login_answer(CAPABILITIES));
+    bench.send(ToClient, &packets(2, &[OKAY]));
+    bench
+}
+
 /// Packets with ascending sequence numbers.
 fn packets(sequence: u8, payloads: &[&[u8]]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -364,7 +373,7 @@ fn statements_are_forgotten_when_closed_timed_out_or_reset() {
 
 #[test]
 fn an_execution_may_follow_its_prepare_before_the_answer() {
-    let mut bench = bench();
+    let mut bench = logged_in();
     let mut both = command(0x16, b"INSERT INTO t VALUES (1)");
     both.extend(command(0x17, &[0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0]));
     bench.send(ToServer, &both);
@@ -377,7 +386,7 @@ fn an_execution_may_follow_its_prepare_before_the_answer() {
 
 #[test]
 fn pipelined_commands_are_answered_in_order() {
-    let mut bench = bench();
+    let mut bench = logged_in();
     let all: Vec<u8> = (0..100).flat_map(|n| query(&format!("UPDATE t SET n = {n}"))).collect();
     bench.send(ToServer, &all);
     let answers: Vec<u8> = (0..100).flat_map(|n| packets(1, &[&[0, n, 0, 2, 0, 0, 0]])).collect();
@@ -581,6 +590,71 @@ fn gaps_in_an_answer() {
 }
 
 #[test]
+fn a_missed_answer_does_not_shift_later_ones() {
+    let answered = |events: &[Json]| -> Vec<(u64, u64)> {
+        let answered = events.iter().filter(|event| event["status"] == "OK");
+        answered
+            .map(|event| {
+                let asked = event["query"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+                (asked, event["mysql"]["affected_rows"].as_u64().unwrap())
+            })
+            .collect()
+    };
+    let ask = |bench: &mut Bench, n: u8| bench.send(ToServer, &query(&format!("UPDATE t SET n = {n}")));
+    let answer = |bench: &mut Bench, n: u8| bench.send(ToClient, &packets(1, &[&[0, n, 0, 2, 0, 0, 0]]));
+    // The first answer of the capture is lost, which no sequence number shows.
+    let mut bench = bench();
+    ask(&mut bench, 1);
+    for n in 2..9 {
+        ask(&mut bench, n);
+        answer(&mut bench, n);
+    }
+    assert_eq!(answered(bench.events()), (2..9).map(|n| (n, n)).collect::<Vec<_>>());
+    assert_eq!(bench.events().len(), 8);
+    // A command is lost; those behind it come all at once, after their answers.
+    let mut bench = logged_in();
+    bench.lose(ToServer, 30);
+    (2..5).for_each(|n| answer(&mut bench, n));
+    let late: Vec<u8> = (2..6).flat_map(|n| query(&format!("UPDATE t SET n = {n}"))).collect();
+    bench.send(ToServer, &late);
+    answer(&mut bench, 5);
+    ask(&mut bench, 6);
+    answer(&mut bench, 6);
+    assert_eq!(answered(bench.events()), [(5, 5), (6, 6)]);
+    assert_eq!(bench.events().len(), 5);
+    // Two answers are lost, and it is seen late.
+    let mut bench = logged_in();
+    (1..4).for_each(|n| ask(&mut bench, n));
+    bench.lose(ToClient, 22);
+    answer(&mut bench, 3);
+    for n in 4..8 {
+        ask(&mut bench, n);
+        answer(&mut bench, n);
+    }
+    assert_eq!(answered(bench.events())[1..], [(4, 4), (5, 5), (6, 6), (7, 7)]);
+    // So many bytes are lost that it is not known whose.
+    let mut bench = logged_in();
+    (1..4).for_each(|n| ask(&mut bench, n));
+    bench.lose(ToClient, 5000);
+    answer(&mut bench, 3);
+    ask(&mut bench, 4);
+    answer(&mut bench, 4);
+    assert_eq!(answered(bench.events()), [(4, 4)]);
+    assert_eq!(bench.events().len(), 4);
+    // One came too late for the time-out, one never.
+    let mut bench = logged_in();
+    ask(&mut bench, 1);
+    bench.wait(20_000_000_000);
+    answer(&mut bench, 1);
+    ask(&mut bench, 2);
+    bench.wait(20_000_000_000);
+    ask(&mut bench, 3);
+    answer(&mut bench, 3);
+    assert_eq!(answered(bench.events()), [(3, 3)]);
+    assert_eq!(bench.events().len(), 3);
+}
+
+#[test]
 fn gaps_in_a_command() {
     let long = query(&format!("INSERT INTO t VALUES ('{}')", "x".repeat(500)));
     let mut bench = bench();
@@ -641,7 +715,7 @@ fn unanswered_commands_are_published() {
 
 #[test]
 fn a_flood_of_commands_is_bounded() {
-    let mut bench = bench();
+    let mut bench = logged_in();
     for _ in 0..1000 {
         bench.send(ToServer, &query("select 1"));
     }
