@@ -24,7 +24,7 @@ use super::selector::Selector;
 use super::shipper::ShipperOptions;
 use super::{Sink, check};
 use crate::config::{ConfigError, Section};
-use crate::event::json::Metadata;
+use crate::event::json::{Html, Metadata};
 
 /// The output that the configuration names, read and checked; nothing is opened yet.
 #[derive(Clone, Debug)]
@@ -90,14 +90,6 @@ pub enum RawIndex {
 pub struct JsonOptions {
     pub metadata: Metadata,
     pub html: Html,
-}
-
-/// `escape_html`: whether `<`, `>` and `&` are written as escapes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Html {
-    #[default]
-    Plain,
-    Escaped,
 }
 
 /// What is known of the program before any event, for format strings.
