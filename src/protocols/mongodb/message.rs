@@ -5,6 +5,7 @@
 //! document sequences are shown where the server puts them: in the command, as a list under their identifier.
 
 use super::bson::{Document, Element, Span, kind};
+use super::commands::{self, Names};
 use super::exchange::{Extent, MAX_TEXT_BYTES, Message, Request};
 use super::json::Renderer;
 use super::wire::{Opcode, Reader};
@@ -174,13 +175,29 @@ impl<'a> RequestReader<'a> {
             return;
         };
         let name = command.key.of(bytes);
-        let inner = (command.kind == kind::DOCUMENT).then(|| Document::new(bytes, command.value).next()).flatten();
-        let collection = command
-            .text(bytes)
-            .or_else(|| inner?.text(bytes))
-            .or_else(|| body.clone().find(b"collection")?.text(bytes))
-            .unwrap_or_default();
-        let database = body.find(b"$db").and_then(|element| element.text(bytes)).unwrap_or_default();
+        let text_in = |document: Document<'a>| document.into_iter().next()?.text(bytes);
+        let mut database = body.clone().find(b"$db").and_then(|element| element.text(bytes)).unwrap_or_default();
+        let mut is_shown = command.number(bytes) == Some(1.0);
+        let mut collection: &[u8] = match command.kind {
+            kind::DOCUMENT if name == b"explain" => text_in(Document::new(bytes, command.value)),
+            _ => body.find(b"collection").and_then(|element| element.text(bytes)),
+        }
+        .unwrap_or_default();
+        if let Some(value) = command.text(bytes) {
+            match commands::named_by(name) {
+                Names::Collection => collection = value,
+                Names::Namespace => {
+                    let point = memchr::memchr(b'.', value).unwrap_or(value.len());
+                    database = value.get(..point).unwrap_or_default();
+                    collection = value.get(point + 1..).unwrap_or_default();
+                }
+                Names::Other => collection = b"",
+            }
+            is_shown = commands::named_by(name) != Names::Other;
+        }
+        if name == b"getMore" {
+            self.request.cursor_id = command.integer(bytes);
+        }
         self.request.database = self.request.store(database);
         self.request.collection = self.request.store(collection);
         let shown_collection: &[u8] = if collection.is_empty() { b"$cmd" } else { collection };
@@ -191,7 +208,7 @@ impl<'a> RequestReader<'a> {
         self.request.resource = Span::new(start, self.request.text.len());
         let hidden = |element: &Element| {
             let key = element.key.of(bytes);
-            key == name || matches!(key, b"$db" | b"lsid")
+            key == name && is_shown || matches!(key, b"$db" | b"lsid")
         };
         let is_bulk = |element: &Element| match element.key.of(bytes) {
             b"documents" => true,
@@ -286,7 +303,8 @@ impl<'a> RequestReader<'a> {
             b"findandmodify" => Some(b"update"),
             _ => None,
         };
-        let parameters = || document.clone().filter(|element| element.key.of(bytes) != method);
+        let is_shown = collection.is_some() || command.is_some_and(|command| command.number(bytes) == Some(1.0));
+        let parameters = || document.clone().filter(|element| !is_shown || element.key.of(bytes) != method);
         self.call(|renderer, out| match data {
             Some(data) => {
                 let shown = parameters().filter(|element| element.key.of(bytes) != data);

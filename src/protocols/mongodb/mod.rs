@@ -7,6 +7,7 @@
 //! are not verified; OP_COMMAND of MongoDB 3.2 to 4.0 is not known; TLS ends the analysis.
 
 mod bson;
+mod commands;
 mod compressed;
 mod config;
 mod event;
