@@ -111,7 +111,10 @@ impl Writer<'_> {
         let base = self.elements.len();
         self.elements.extend(elements.take(MAX_KEYS));
         let own = self.elements.get_mut(base..).unwrap_or_default();
-        own.sort_by(|one, other| one.key.of(bytes).cmp(other.key.of(bytes)));
+        // Keys that are equal stay in their order, without the buffer that a stable sort would need.
+        own.sort_unstable_by(|one, other| {
+            one.key.of(bytes).cmp(other.key.of(bytes)).then(one.key.start.cmp(&other.key.start))
+        });
         self.out.push(b'{');
         let mut first = true;
         for place in base..self.elements.len() {
@@ -268,12 +271,14 @@ impl Writer<'_> {
 
     /// RFC 3339 in UTC with as many places of the milliseconds as there are; beyond the years 0 to 9999 the number.
     fn date(&mut self, milliseconds: i64) {
-        let Some(time) = CivilTime::of(milliseconds) else {
+        let time =
+            jiff::Timestamp::from_millisecond(milliseconds).ok().map(|time| jiff::tz::TimeZone::UTC.to_datetime(time));
+        let Some(time) = time.filter(|time| time.year() >= 0) else {
             self.format(format_args!("{milliseconds}"));
             return;
         };
-        let CivilTime { year, month, day, seconds, millisecond } = time;
-        let (hour, minute, second) = (seconds / 3600, seconds / 60 % 60, seconds % 60);
+        let (year, month, day) = (time.year(), time.month(), time.day());
+        let (hour, minute, second, millisecond) = (time.hour(), time.minute(), time.second(), time.millisecond());
         self.format(format_args!("\"{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"));
         if millisecond > 0 {
             self.format(format_args!(".{millisecond:03}"));
@@ -369,40 +374,4 @@ impl Writer<'_> {
 
 fn needs_care(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2)
-}
-
-/// A time of the Gregorian calendar, in UTC.
-struct CivilTime {
-    year: i64,
-    month: i64,
-    day: i64,
-    /// Seconds of the day.
-    seconds: i64,
-    millisecond: i64,
-}
-
-impl CivilTime {
-    /// None: before the year 0 or after 9999.
-    fn of(milliseconds: i64) -> Option<CivilTime> {
-        // The first and the last millisecond of those years.
-        if !(-62_167_219_200_000..=253_402_300_799_999).contains(&milliseconds) {
-            return None;
-        }
-        let seconds = milliseconds.div_euclid(1000);
-        // Days since 1 March of the year 0; the year begins in March, so that the leap day is its last.
-        let days = seconds.div_euclid(86_400) + 719_468;
-        let era = days.div_euclid(146_097);
-        let day_of_era = days.rem_euclid(146_097);
-        let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-        let month_from_march = (5 * day_of_year + 2) / 153;
-        let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-        Some(CivilTime {
-            year: year_of_era + era * 400 + i64::from(month <= 2),
-            month,
-            day: day_of_year - (153 * month_from_march + 2) / 5 + 1,
-            seconds: seconds.rem_euclid(86_400),
-            millisecond: milliseconds.rem_euclid(1000),
-        })
-    }
 }

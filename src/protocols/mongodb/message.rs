@@ -184,7 +184,8 @@ impl<'a> RequestReader<'a> {
         }
         .unwrap_or_default();
         if let Some(value) = command.text(bytes) {
-            match commands::named_by(name) {
+            let names = commands::named_by(name);
+            match names {
                 Names::Collection => collection = value,
                 Names::Namespace => {
                     let point = memchr::memchr(b'.', value).unwrap_or(value.len());
@@ -193,7 +194,7 @@ impl<'a> RequestReader<'a> {
                 }
                 Names::Other => collection = b"",
             }
-            is_shown = commands::named_by(name) != Names::Other;
+            is_shown = names != Names::Other;
         }
         if name == b"getMore" {
             self.request.cursor_id = command.integer(bytes);
@@ -213,6 +214,7 @@ impl<'a> RequestReader<'a> {
         let is_bulk = |element: &Element| match element.key.of(bytes) {
             b"documents" => true,
             b"updates" => name == b"update",
+            b"ops" => name == b"bulkWrite",
             b"update" => name.eq_ignore_ascii_case(b"findAndModify"),
             _ => false,
         };
@@ -282,10 +284,11 @@ impl<'a> RequestReader<'a> {
     fn query_command(&mut self, name: &[u8], document: Document<'a>) {
         let bytes = self.message.body;
         let mut document = document;
-        if let Some(first) = document.clone().next() {
-            if matches!(first.key.of(bytes), b"$query" | b"query") && first.kind == kind::DOCUMENT {
-                document = Document::new(bytes, first.value);
-            }
+        if let Some(first) = document.clone().next()
+            && first.kind == kind::DOCUMENT
+            && matches!(first.key.of(bytes), b"$query" | b"query")
+        {
+            document = Document::new(bytes, first.value);
         }
         let command = document.clone().next();
         let method = command.map_or(&b"otherCommand"[..], |command| command.key.of(bytes));

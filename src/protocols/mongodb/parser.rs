@@ -178,6 +178,10 @@ impl Parser for MongodbParser {
         self.session.deadline_ns()
     }
 
+    fn idle_limit_ns(&self) -> i64 {
+        self.session.idle_limit_ns()
+    }
+
     fn finish(&mut self, context: &mut Context<'_>) {
         self.session.finish(context);
         self.reset();

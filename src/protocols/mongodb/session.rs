@@ -24,7 +24,9 @@ const MAX_EARLY: usize = 8;
 const MAX_EARLY_BYTES: usize = 256 << 10;
 /// Exhaust cursors of a connection.
 const MAX_EXHAUST: usize = 4;
-/// Requests and replies that are kept for use again, and the buffers that they may keep.
+/// The time-out of a request comes before that of its connection.
+const IDLE_MARGIN_NS: i64 = 1_000_000_000;
+/// Requests that are kept for use again, and the buffers that they and a reply may keep.
 const SPARE: usize = 4;
 const SPARE_BYTES: usize = 16 << 10;
 
@@ -176,10 +178,10 @@ impl Session {
     /// After a reply that says that more of them come, the request is kept.
     fn goes_on(&mut self, request: Request) {
         if self.reply.more_to_come && self.reply.id != 0 {
-            if self.exhaust.len() >= MAX_EXHAUST {
-                if let Some((_, old)) = self.exhaust.pop_front() {
-                    self.recycle(old);
-                }
+            if self.exhaust.len() >= MAX_EXHAUST
+                && let Some((_, old)) = self.exhaust.pop_front()
+            {
+                self.recycle(old);
             }
             self.exhaust.push_back((self.reply.id, request));
         } else {
@@ -222,6 +224,14 @@ impl Session {
     pub fn deadline_ns(&self) -> Option<i64> {
         let waiting = self.waiting.iter().map(|request| request.due_ns);
         waiting.chain(self.early.front().map(|reply| self.early_due_ns(reply))).min()
+    }
+
+    /// How long the connection is worth remembering without a packet: an exhaust cursor may wait before each reply.
+    pub fn idle_limit_ns(&self) -> i64 {
+        let kept = self.waiting.iter().chain(self.exhaust.iter().map(|(_, request)| request));
+        kept.map(|request| request.patience_ns).max().map_or(0, |patience_ns| {
+            self.options.common.transaction_timeout_ns.saturating_add(patience_ns).saturating_add(IDLE_MARGIN_NS)
+        })
     }
 
     /// The connection is over.
