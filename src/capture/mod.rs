@@ -1,11 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where packets come from: one trait, a burst at a time. The pipeline is generic over it.
 
+pub mod af_packet;
+pub mod bpf;
+pub mod dump;
+mod enter;
+pub mod fallback;
 pub mod file;
+pub mod filter;
+pub mod handover;
+pub mod pcap;
+pub mod placement;
 
 use arrayvec::ArrayVec;
 
 use crate::wire::LinkType;
+pub use placement::Placement;
 
 /// Packets that are received, decoded and looked up together.
 pub const BURST: usize = 32;
@@ -22,6 +32,17 @@ pub struct Packet<'a> {
     /// Nanoseconds since 1970.
     pub time_ns: i64,
     pub link: LinkType,
+    pub origin: Origin,
+}
+
+/// How a packet came to its worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// From the source itself.
+    #[default]
+    Source,
+    /// From another worker, as a stray: it stays here.
+    Worker,
 }
 
 pub type Burst<'a> = ArrayVec<Packet<'a>, BURST>;
@@ -57,7 +78,8 @@ pub enum Pressure {
     Live,
 }
 
-/// A packet of the last burst that another worker must analyse.
+/// A packet of the last burst that another worker must see. A fragment has one of these for every other worker: who
+/// analyses its datagram is not known before it is complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stray {
     /// Its place in the burst.
@@ -76,6 +98,8 @@ pub struct SourceStatistics {
     pub no_buffer: u64,
     /// Strays that were lost because the ring to their home was full.
     pub handover_lost: u64,
+    /// Packets that the source itself sorted out by the user's filter.
+    pub filtered: u64,
 }
 
 /// The packets of one worker.
@@ -89,6 +113,17 @@ pub trait Source {
     fn share(&self) -> Share;
 
     fn pressure(&self) -> Pressure;
+
+    /// Which worker is the home of a flow. All sources of a group answer the same.
+    fn placement(&self) -> Placement {
+        Placement::KeyedHash
+    }
+
+    /// After [`Received::Idle`]: the time (ns since 1970) before which nothing more will come. None: only packets tell the
+    /// time.
+    fn quiet_until_ns(&self) -> Option<i64> {
+        None
+    }
 
     fn statistics(&mut self) -> SourceStatistics {
         SourceStatistics::default()

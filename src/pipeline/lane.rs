@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::connections::{Bench, Connections};
 use super::counters::{Counters, SharedCounters};
 use super::publisher::EventWriter;
-use crate::capture::{Packet, Share, SourceStatistics, Stray};
+use crate::capture::{Origin, Packet, Placement, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
 use crate::flow::table::{Count, FlowEntry, Record};
@@ -34,6 +34,7 @@ pub struct Lane {
     settings: LaneSettings,
     worker: u16,
     share: Share,
+    placement: Placement,
     table: FlowTable,
     connections: Connections,
     fragments: Fragments<FlowKey>,
@@ -110,6 +111,8 @@ const ICMP_HEAD_BYTES: usize = 4;
 
 /// Housekeeping runs every so many bursts.
 const HOUSEKEEPING_BURSTS: u32 = 32;
+/// A busy source is asked for its statistics every so many bursts.
+const STATISTICS_BURSTS: u32 = 2048;
 /// Flows looked at per housekeeping, at most.
 const EXPIRY_BUDGET: usize = 512;
 
@@ -117,7 +120,7 @@ impl Lane {
     pub fn new(
         settings: LaneSettings,
         worker: u16,
-        share: Share,
+        (share, placement): (Share, Placement),
         connections: Connections,
         writer: EventWriter,
         sections: usize,
@@ -129,6 +132,7 @@ impl Lane {
             settings,
             worker,
             share,
+            placement,
             connections,
             assembled: Vec::new(),
             linear: Vec::new(),
@@ -180,22 +184,25 @@ impl Lane {
             self.clock(packet.time_ns);
             return None;
         };
-        let home = self.home(look.hash);
-        if home != self.worker {
-            match self.share {
-                Share::Everything if matches!(look.decoded.transport, Transport::Fragment(_)) => {}
-                Share::Everything => {
-                    self.clock(packet.time_ns);
-                    return None;
-                }
-                Share::Queue => {
-                    self.counters.resharded += 1;
-                    self.strays.push(Stray { place: place as u8, home });
-                    return None;
-                }
-            }
-        } else {
+        let home = self.home(&look.key, look.hash);
+        if home == self.worker {
             self.count_received(packet);
+        }
+        let stranger = self.share == Share::Queue && packet.origin == Origin::Source;
+        if matches!(look.decoded.transport, Transport::Fragment(_)) {
+            // Every worker puts datagrams together: which of them analyses one is known only when its ports are.
+            if stranger {
+                self.counters.resharded += u64::from(home != self.worker);
+                let others = (0..self.settings.workers).filter(|other| *other != self.worker);
+                self.strays.extend(others.map(|home| Stray { place: place as u8, home }));
+            }
+        } else if home != self.worker {
+            self.clock(packet.time_ns);
+            if stranger {
+                self.counters.resharded += 1;
+                self.strays.push(Stray { place: place as u8, home });
+            }
+            return None;
         }
         Some(look)
     }
@@ -226,8 +233,15 @@ impl Lane {
         self.counters.stream.copied_bytes += self.linear.len() as u64;
     }
 
-    fn home(&self, hash: u64) -> u16 {
-        (((hash >> 32) * u64::from(self.settings.workers)) >> 32) as u16
+    fn home(&self, key: &FlowKey, hash: u64) -> u16 {
+        let workers = self.settings.workers;
+        match &self.placement {
+            Placement::KeyedHash => (((hash >> 32) * u64::from(workers)) >> 32) as u16,
+            // What has no IP address is given to the first.
+            Placement::Sums(_) if key.is_link() => 0,
+            Placement::Sums(sums) => sums.home(&key.low, &key.high, [key.low_port, key.high_port], workers),
+            Placement::AsItCame => self.worker,
+        }
     }
 
     pub(super) fn span(packet: &Packet<'_>) -> PacketSpan {
@@ -241,7 +255,7 @@ impl Lane {
         look: &Look,
         info: &FragmentInfo,
     ) -> Option<(Assembled, Look)> {
-        let counted = u64::from(self.home(look.hash) == self.worker);
+        let counted = u64::from(self.home(&look.key, look.hash) == self.worker);
         let data = match packet.more.is_empty() && !look.joined {
             true => look.decoded.payload(packet.data),
             false => {
@@ -290,7 +304,7 @@ impl Lane {
             }
         };
         let hash = self.table.hash(&key);
-        if self.share == Share::Everything && self.home(hash) != self.worker {
+        if self.home(&key, hash) != self.worker {
             self.assembled = bytes;
             return None;
         }
@@ -590,12 +604,13 @@ impl Lane {
         self.reschedule(flow);
     }
 
-    /// Work that is not for every burst.
-    pub(super) fn housekeeping(&mut self) {
+    /// Work that is not for every burst. Answers whether the source's own statistics are due.
+    pub(super) fn housekeeping(&mut self) -> bool {
         self.bursts = self.bursts.wrapping_add(1);
         if self.bursts % HOUSEKEEPING_BURSTS == 0 {
             self.expire();
         }
+        self.bursts % STATISTICS_BURSTS == 0
     }
 
     /// Nothing came: time goes on by the wall clock on a live source.
@@ -629,6 +644,13 @@ impl Lane {
         self.counters.source_errors = statistics.errors;
         self.counters.source_no_buffer = statistics.no_buffer;
         self.counters.handover_lost = statistics.handover_lost;
+        // The source keeps these to itself. Where every worker sees every packet the first counts for all.
+        if self.share == Share::Everything && self.worker != 0 {
+            return;
+        }
+        let filtered = statistics.filtered - self.counters.filtered.min(statistics.filtered);
+        self.counters.filtered += filtered;
+        self.counters.received += filtered;
     }
 
     /// The capture is over: everything that waits is published, every flow gets its last report.

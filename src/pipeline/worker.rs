@@ -29,8 +29,15 @@ impl<S: Source> Worker<S> {
             drop(burst);
             self.source.release(self.lane.strays());
             match received {
-                Received::Packets => self.lane.housekeeping(),
+                Received::Packets => {
+                    if self.lane.housekeeping() {
+                        self.lane.source_statistics(self.source.statistics());
+                    }
+                }
                 Received::Idle => {
+                    if let Some(time_ns) = self.source.quiet_until_ns().filter(|_| !busy) {
+                        self.lane.advance_clock(time_ns);
+                    }
                     self.lane.idle(busy);
                     self.lane.source_statistics(self.source.statistics());
                 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
 
+mod devices;
 pub mod identity;
 pub mod interface;
 mod io_core;
+mod live;
+mod route;
 pub mod settings;
 mod sources;
 
@@ -14,7 +17,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::{error, info, warn};
 
-use crate::capture::{Pressure, Source};
+use crate::capture::Source;
 use crate::cli::{self, Command, Exit, Invocation, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
@@ -56,6 +59,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             io_core::check(&configuration)?;
             Ok("Config OK\n".to_string())
         }
+        Command::Devices => devices::list(),
         Command::ExportConfig => Ok(load()?.export()),
         other => Err(format!("{other:?} is not built yet")),
     }
@@ -68,7 +72,14 @@ struct Shared {
     stop: AtomicBool,
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
-    pressure: Pressure,
+}
+
+/// A source and the worker that reads it.
+pub struct Post<S> {
+    pub source: S,
+    /// Number of the worker in its group: the workers among which the packets of one interface are divided.
+    pub worker: u16,
+    pub workers: u16,
 }
 
 /// One worker's connections to the I/O core.
@@ -86,7 +97,7 @@ fn run(configuration: &Configuration, options: &RunOptions) -> Result<(), String
     }
     let metadata = output.metadata;
     plan.start(
-        |workers, pressure| {
+        || {
             let random: [u8; 32] = identity::random();
             let words =
                 |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
@@ -94,22 +105,23 @@ fn run(configuration: &Configuration, options: &RunOptions) -> Result<(), String
                 records: settings.records,
                 max_flows: settings.bounds.max_flows,
                 fragments: settings.bounds.fragments,
-                workers,
+                // Each interface has its own.
+                workers: 1,
                 secret: Secret::new([words(0), words(1), words(2), words(3)]),
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, settings, lane, stop: AtomicBool::new(false), pressure }
+            Shared { metadata, settings, lane, stop: AtomicBool::new(false) }
         },
         output,
     )
 }
 
-/// Runs the workers of `sources` and the I/O core until all is done.
-fn start<S: Source + Send>(shared: &Shared, sources: Vec<S>, mut output: io_core::Output) -> Result<(), String> {
+/// Runs the workers of `posts` and the I/O core until all is done.
+fn start<S: Source + Send>(shared: &Shared, posts: Vec<Post<S>>, mut output: io_core::Output) -> Result<(), String> {
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
-    let attachments: Vec<Attachment> = (0..sources.len())
+    let attachments: Vec<Attachment> = (0..posts.len())
         .map(|worker| Attachment {
             rings: ChunkRings::new(worker as u16, settings.bounds.chunks, settings.bounds.chunk_bytes),
             counters: Arc::new(SharedCounters::new(sections)),
@@ -117,14 +129,14 @@ fn start<S: Source + Send>(shared: &Shared, sources: Vec<S>, mut output: io_core
         .collect();
     let signals = signals(&shared.stop);
     let (outcome, report) = std::thread::scope(|scope| {
-        let workers: Vec<_> = sources
+        let workers: Vec<_> = posts
             .into_iter()
             .zip(&attachments)
             .enumerate()
-            .map(|(number, (source, attachment))| {
+            .map(|(number, (post, attachment))| {
                 std::thread::Builder::new()
                     .name(format!("worker-{number}"))
-                    .spawn_scoped(scope, move || work(shared, number as u16, source, attachment))
+                    .spawn_scoped(scope, move || work(shared, number as u16, post, attachment))
             })
             .collect();
         let mut io_core = IoCore::new(shared, &attachments);
@@ -160,7 +172,13 @@ fn start<S: Source + Send>(shared: &Shared, sources: Vec<S>, mut output: io_core
     outcome
 }
 
-fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachment) -> (Result<(), String>, Counters) {
+fn work<S: Source>(
+    shared: &Shared,
+    number: u16,
+    post: Post<S>,
+    attachment: &Attachment,
+) -> (Result<(), String>, Counters) {
+    let Post { source, worker, workers } = post;
     let settings = &shared.settings;
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
@@ -168,14 +186,14 @@ fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachm
         Encoder::new(settings.precision, shared.metadata),
         attachment.rings.clone(),
         number,
-        shared.pressure,
+        source.pressure(),
     );
     let connections =
         Connections::new(Arc::clone(&settings.registry), settings.bounds.streams, settings.bounds.stream_idle_ns);
     let lane = Lane::new(
-        shared.lane.clone(),
-        number,
-        source.share(),
+        LaneSettings { workers, ..shared.lane.clone() },
+        worker,
+        (source.share(), source.placement()),
         connections,
         writer,
         settings.registry.sections.len(),
