@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Finds the system's DPDK, generates the raw bindings from `wrapper.h`, and compiles the shim of its inline functions.
 //!
-//! There is no bundled DPDK and no stub to fall back to: without a DPDK of 22.11 or later the build stops with a sentence.
+//! There is no bundled DPDK and no stub to fall back to: without a DPDK of 22.11 or later the build stops with a
+//! sentence.
 
 use std::path::PathBuf;
 use std::process::{Command, exit};
@@ -9,12 +10,14 @@ use std::process::{Command, exit};
 /// The oldest DPDK whose functions the shim calls.
 const OLDEST_DPDK: &str = "22.11";
 
-/// What is linked of DPDK's several dozen libraries. Drivers but one are plugins, which EAL loads from its own directory.
+/// What is linked of DPDK's several dozen libraries. Drivers but one are plugins, which EAL loads from its own
+/// directory.
 const LIBRARIES: [&str; 8] =
     ["rte_eal", "rte_ethdev", "rte_mbuf", "rte_mempool", "rte_ring", "rte_bpf", "rte_telemetry", "rte_kvargs"];
 /// Libraries of their own in later releases, part of `rte_eal` before.
 const LATER_LIBRARIES: [&str; 2] = ["rte_log", "rte_argparse"];
-/// The one driver with an interface of its own: `rte_eth_from_rings`. Installed beside the libraries but not in `libdpdk.pc`.
+/// The one driver with an interface of its own: `rte_eth_from_rings`. Installed beside the libraries but not in
+/// `libdpdk.pc`.
 const RING_DRIVER: &str = "rte_net_ring";
 
 /// Exported functions that Rust calls as they are.
@@ -81,11 +84,12 @@ fn find_dpdk() -> pkg_config::Library {
             "pkg-config cannot be run ({command}: {cause}), and DPDK is found through it. Install pkg-config (Debian: \
              `apt install pkg-config libdpdk-dev`)."
         )),
-        Err(_) => stop(&format!(
-            "DPDK was not found: pkg-config knows no package `libdpdk`{}. Install DPDK {OLDEST_DPDK} or later with its headers \
+        Err(error) => stop(&format!(
+            "DPDK was not found: pkg-config finds no usable package `libdpdk`{}{}. Install DPDK {OLDEST_DPDK} or later with its headers \
              (Debian, Ubuntu: `apt install libdpdk-dev`; Fedora: `dnf install dpdk-devel`), or set PKG_CONFIG_PATH to the \
              directory that holds libdpdk.pc.",
-            searched_path()
+            searched_path(),
+            complaint(&error)
         )),
     };
     if release(&library.version) < release(OLDEST_DPDK) {
@@ -97,6 +101,17 @@ fn find_dpdk() -> pkg_config::Library {
         ));
     }
     library
+}
+
+/// The first line of what pkg-config said, which names a package that `libdpdk` requires when it is that one which is
+/// missing.
+fn complaint(error: &pkg_config::Error) -> String {
+    let (pkg_config::Error::Failure { output, .. } | pkg_config::Error::ProbeFailure { output, .. }) = error else {
+        return String::new();
+    };
+    let text = String::from_utf8_lossy(&output.stderr);
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
+    format!(" ({})", line.trim_end_matches('.'))
 }
 
 /// `PKG_CONFIG_PATH` as a clause of a sentence, when it is set.

@@ -93,6 +93,10 @@ pub struct Dumped<S> {
 }
 
 impl<S: Source> Source for Dumped<S> {
+    fn enter(&mut self) -> Result<Box<dyn std::any::Any>, String> {
+        self.source.enter()
+    }
+
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         let received = self.source.receive(burst);
         let Some(file) = &self.file else { return received };
@@ -123,8 +127,8 @@ impl<S: Source> Source for Dumped<S> {
         self.source.placement()
     }
 
-    fn quiet_until_ns(&self) -> Option<i64> {
-        self.source.quiet_until_ns()
+    fn wall_ns(&mut self) -> Option<i64> {
+        self.source.wall_ns()
     }
 
     fn statistics(&mut self) -> SourceStatistics {

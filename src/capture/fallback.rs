@@ -24,6 +24,10 @@ macro_rules! each {
 }
 
 impl Source for AnySource {
+    fn enter(&mut self) -> Result<Box<dyn std::any::Any>, String> {
+        each!(self, source => source.enter())
+    }
+
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         each!(self, source => source.receive(burst))
     }
@@ -44,8 +48,8 @@ impl Source for AnySource {
         each!(self, source => source.placement())
     }
 
-    fn quiet_until_ns(&self) -> Option<i64> {
-        each!(self, source => source.quiet_until_ns())
+    fn wall_ns(&mut self) -> Option<i64> {
+        each!(self, source => source.wall_ns())
     }
 
     fn statistics(&mut self) -> SourceStatistics {

@@ -250,6 +250,9 @@ struct Interface {
     offset_seconds: i64,
 }
 
+/// Seconds from here on (the year 2072 as unsigned) are taken for negative ones.
+const EARLIEST_NEGATIVE: u32 = 0xc000_0000;
+
 const TRUNCATED: &str = "sniffing error: Read Error: the capture ends in the middle of a packet";
 
 impl RecordReader {
@@ -368,7 +371,11 @@ impl RecordReader {
         let header = &self.buffer[self.unread.start..self.unread.start + header_bytes];
         let captured = order.u32(&header[8..12]) as usize;
         let wire_length = order.u32(&header[12..16]);
-        let seconds = i64::from(order.u32(&header[0..4]));
+        let seconds = match order.u32(&header[0..4]) {
+            // Clocks that were wrong gave times before 1970; libpcap reads seconds as signed, which ends in 2038.
+            seconds if seconds >= EARLIEST_NEGATIVE => i64::from(seconds as i32),
+            seconds => i64::from(seconds),
+        };
         let fraction = i64::from(order.u32(&header[4..8])) * nanoseconds_per_unit;
         if captured > MAX_RECORD_BYTES {
             return Err(format!("sniffing error: a packet of {captured} bytes, more than {MAX_RECORD_BYTES}"));

@@ -3,6 +3,7 @@
 
 pub mod af_packet;
 pub mod bpf;
+pub mod dpdk;
 pub mod dump;
 mod enter;
 pub mod fallback;
@@ -78,8 +79,7 @@ pub enum Pressure {
     Live,
 }
 
-/// A packet of the last burst that another worker must see. A fragment has one of these for every other worker: who
-/// analyses its datagram is not known before it is complete.
+/// A packet of the last burst that another worker must analyse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stray {
     /// Its place in the burst.
@@ -96,14 +96,25 @@ pub struct SourceStatistics {
     pub errors: u64,
     /// Packets lost because no buffer was free.
     pub no_buffer: u64,
+    /// Packets that a filter of the source rejected after they were received.
+    pub filtered: u64,
     /// Strays that were lost because the ring to their home was full.
     pub handover_lost: u64,
-    /// Packets that the source itself sorted out by the user's filter.
-    pub filtered: u64,
 }
 
 /// The packets of one worker.
 pub trait Source {
+    /// Called once on the worker's thread, which keeps the answer until the source is dropped.
+    fn enter(&mut self) -> Result<Box<dyn std::any::Any>, String> {
+        Ok(Box::new(()))
+    }
+
+    /// The wall clock of a live source, for when nothing comes: nothing older comes any more. None: time only comes with
+    /// packets.
+    fn wall_ns(&mut self) -> Option<i64> {
+        None
+    }
+
     /// Adds packets to an empty burst; they live until [`Source::release`].
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received;
 
@@ -117,12 +128,6 @@ pub trait Source {
     /// Which worker is the home of a flow. All sources of a group answer the same.
     fn placement(&self) -> Placement {
         Placement::KeyedHash
-    }
-
-    /// After [`Received::Idle`]: the time (ns since 1970) before which nothing more will come. None: only packets tell the
-    /// time.
-    fn quiet_until_ns(&self) -> Option<i64> {
-        None
     }
 
     fn statistics(&mut self) -> SourceStatistics {

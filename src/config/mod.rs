@@ -13,7 +13,7 @@ pub mod known;
 mod load;
 mod overrides;
 mod relaxed;
-mod scalar;
+pub(crate) mod scalar;
 mod section;
 mod tree;
 mod unused;

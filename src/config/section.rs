@@ -169,6 +169,17 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// [`Section::entries`] with the keys whose value is null, such as a processor without options.
+    pub fn all_entries(&self) -> Vec<(&'a str, Section<'a>)> {
+        let Value::Map(entries) = &self.node.value else {
+            return Vec::new();
+        };
+        let section = |(key, node): &'a (String, Node)| {
+            (key.as_str(), Section::new(node, tree::join(&self.path, key), self.used))
+        };
+        entries.iter().map(section).collect()
+    }
+
     /// The keys of a map of texts such as `headers`, nested maps with dotted keys.
     pub fn string_map(&self, key: &str) -> Result<Option<Vec<(String, String)>>, ConfigError> {
         let Some(section) = self.section(key)? else {

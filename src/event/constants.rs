@@ -52,18 +52,24 @@ fn flatten(name: &str, value: &Json, leaves: &mut Vec<(String, Json)>) {
 impl Event {
     /// Sets a field to a JSON value of the configuration or of a decoded text.
     pub fn set_json(&mut self, field: Field, value: &Json) {
-        match scalar(value) {
-            Some(value) => self.set(field, value),
-            None => match value {
-                Json::String(text) => self.text(field, text),
-                Json::Array(elements) => self.list(field, |list| elements.iter().for_each(|value| add(list, value))),
-                Json::Object(entries) => self.map(field, |map| {
-                    for (key, value) in entries {
-                        add_entry(map.key(key), value);
-                    }
-                }),
-                _ => {}
-            },
+        let value = self.store_json(value);
+        self.set(field, value);
+    }
+
+    /// Stores a JSON value and gives its value, to be set or put in a list.
+    pub fn store_json(&mut self, value: &Json) -> Value {
+        match (scalar(value), value) {
+            (Some(value), _) => value,
+            (None, Json::String(text)) => self.content.store(text.as_bytes()),
+            (None, Json::Array(elements)) => {
+                self.content.list(|list| elements.iter().for_each(|value| add(list, value)))
+            }
+            (None, Json::Object(entries)) => self.content.map(|map| {
+                for (key, value) in entries {
+                    add_entry(map.key(key), value);
+                }
+            }),
+            (None, _) => Value::Null,
         }
     }
 }

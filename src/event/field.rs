@@ -28,6 +28,7 @@ pub const DOCUMENTATION: &str = include_str!(concat!(env!("OUT_DIR"), "/fields.m
 pub(super) struct Node {
     pub field: Field,
     pub parent: Option<u16>,
+    pub key: Box<str>,
     /// `"key":` as it is written.
     pub key_json: Box<[u8]>,
     /// Number of ancestors.
@@ -42,6 +43,8 @@ pub struct Schema {
     /// Rank of each field.
     pub(super) ranks: Vec<u16>,
     names: HashMap<String, Field>,
+    /// Fields whose key has a dot in it.
+    literals: HashMap<String, Field>,
 }
 
 /// Where a dotted name leads: a field, and for what lies inside a free-form value the rest of the name.
@@ -97,6 +100,7 @@ impl Schema {
         let mut ranks = vec![0u16; entries.len()];
         let mut nodes: Vec<Node> = Vec::with_capacity(entries.len());
         let mut names = HashMap::new();
+        let mut literals = HashMap::new();
         let mut stack: Vec<(usize, String, u8)> =
             roots.iter().rev().map(|root| (*root, entries[*root].key.clone(), 0)).collect();
         while let Some((index, name, depth)) = stack.pop() {
@@ -108,6 +112,7 @@ impl Schema {
             nodes.push(Node {
                 field: Field(index as u16),
                 parent: entry.parent.map(|parent| ranks[parent]),
+                key: entry.key.as_str().into(),
                 key_json: key_json.into(),
                 depth,
                 end: 0,
@@ -115,8 +120,11 @@ impl Schema {
             for child in entry.children.iter().rev() {
                 stack.push((*child, format!("{name}.{}", entries[*child].key), depth.saturating_add(1)));
             }
-            // A literal dotted key and a nested one of the same name: the first declared answers to the name.
-            names.entry(name).or_insert(Field(index as u16));
+            if entry.key.contains('.') {
+                literals.insert(name, Field(index as u16));
+            } else {
+                names.insert(name, Field(index as u16));
+            }
         }
         for rank in (0..nodes.len()).rev() {
             let end = nodes[rank].end.max(rank as u16 + 1);
@@ -126,12 +134,27 @@ impl Schema {
                 parent.end = parent.end.max(end);
             }
         }
-        Schema { nodes, ranks, names }
+        Schema { nodes, ranks, names, literals }
     }
 
-    /// The field of a dotted name that was declared or given to [`Schema::new`].
+    /// The field of a dotted name that was declared or given to [`Schema::new`]; a nested one before a literal key.
     pub fn field(&self, name: &str) -> Option<Field> {
+        self.nested(name).or_else(|| self.literal(name))
+    }
+
+    /// The field at the end of a path of nested objects.
+    pub(super) fn nested(&self, name: &str) -> Option<Field> {
         self.names.get(name).copied()
+    }
+
+    /// The field whose key is the whole dotted name.
+    pub(super) fn literal(&self, name: &str) -> Option<Field> {
+        self.literals.get(name).copied()
+    }
+
+    /// All fields and objects, in tree order.
+    pub fn fields(&self) -> impl Iterator<Item = Field> + '_ {
+        self.nodes.iter().map(|node| node.field)
     }
 
     /// The longest known prefix of `name`, and the rest.
@@ -161,8 +184,7 @@ impl Schema {
         let mut rank = Some(self.ranks[usize::from(field.0)]);
         while let Some(current) = rank {
             let node = &self.nodes[usize::from(current)];
-            let key = &node.key_json[1..node.key_json.len() - 2];
-            parts.push(String::from_utf8_lossy(key).into_owned());
+            parts.push(&*node.key);
             rank = node.parent;
         }
         parts.reverse();
@@ -171,6 +193,19 @@ impl Schema {
 
     pub(super) fn rank(&self, field: Field) -> usize {
         usize::from(self.ranks[usize::from(field.0)])
+    }
+
+    /// The field of a key directly below the object at a rank.
+    pub(super) fn child(&self, rank: usize, key: &[u8]) -> Option<Field> {
+        let end = usize::from(self.nodes[rank].end);
+        let mut child = rank + 1;
+        while child < end {
+            if self.nodes[child].key.as_bytes() == key {
+                return Some(self.nodes[child].field);
+            }
+            child = usize::from(self.nodes[child].end);
+        }
+        None
     }
 
     /// Ranks of the descendants of a field.

@@ -5,6 +5,7 @@ pub mod chunk;
 mod constants;
 pub mod field;
 pub mod json;
+mod place;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use constants::Constants;
 pub use field::{Field, FieldPath, Schema};
+pub use place::{FieldSet, Place, PresentObject, Refusal, Scratch};
 pub use value::{ListWriter, MapWriter, Value};
 
 /// One event under construction. Reused for every event of a worker: the memory for values and text stays.
@@ -24,6 +26,9 @@ pub struct Event {
     present: Vec<u64>,
     values: Vec<Value>,
     content: value::Content,
+    journal: place::Journal,
+    /// A map of values at the root that no field declares.
+    unnamed: Option<Value>,
 }
 
 impl Event {
@@ -34,6 +39,8 @@ impl Event {
             present: vec![0; count.div_ceil(64)],
             values: vec![Value::Null; count],
             content: value::Content::default(),
+            journal: place::Journal::default(),
+            unnamed: None,
         }
     }
 
@@ -41,6 +48,7 @@ impl Event {
     pub fn clear(&mut self) {
         self.present.fill(0);
         self.content.clear();
+        self.unnamed = None;
     }
 
     pub fn schema(&self) -> &Arc<Schema> {
@@ -50,7 +58,10 @@ impl Event {
     /// Upper bound of the encoded size in bytes; what [`json::write_event`] never exceeds.
     pub fn encoded_bound_bytes(&self) -> usize {
         // Six bytes for an escaped byte; a key and a number or a date for a value.
-        self.content.text.len() * 6 + (self.count() + self.content.tape.len()) * 192 + 256
+        let shared = &self.content.shared;
+        (self.content.text.len() + shared.text_bytes) * 6
+            + (self.count() + self.content.tape.len() + shared.values) * 192
+            + 256
     }
 
     fn count(&self) -> usize {

@@ -44,12 +44,21 @@ pub enum Value {
 pub(super) struct Content {
     pub text: Vec<u8>,
     pub tape: Vec<Value>,
+    pub shared: Shared,
+}
+
+/// What several fields point at together is written several times: the size of all but the first.
+#[derive(Default)]
+pub(super) struct Shared {
+    pub text_bytes: usize,
+    pub values: usize,
 }
 
 impl Content {
     pub fn clear(&mut self) {
         self.text.clear();
         self.tape.clear();
+        self.shared = Shared::default();
     }
 
     pub fn store(&mut self, text: &[u8]) -> Value {
@@ -165,6 +174,109 @@ impl Content {
             }
         }
         None
+    }
+}
+
+/// Maps that differ from another in one entry. Entries are copied; what they point to stays where it is.
+impl Content {
+    /// A map of these entries.
+    pub fn map_of(&mut self, entries: &[(Value, Value)]) -> Value {
+        let start = self.tape.len() as u32;
+        for (key, value) in entries {
+            self.tape.extend([*key, *value]);
+        }
+        Value::Map { start, end: self.tape.len() as u32 }
+    }
+
+    /// `map` with the value at a dotted path set. None when the path leads through a value that is no map.
+    pub fn with(&mut self, map: Value, path: &str, value: Value) -> Option<Value> {
+        let mut entries: Vec<(Value, Value)> = self.entries(map).collect();
+        match self.place_in(&entries, path) {
+            Some((index, "")) => entries[index].1 = value,
+            Some((index, rest)) => {
+                let inner = entries[index].1;
+                if !matches!(inner, Value::Map { .. }) {
+                    return None;
+                }
+                entries[index].1 = self.with(inner, rest, value)?;
+            }
+            None => {
+                let mut value = value;
+                let mut keys = path.split('.').rev();
+                let mut key = keys.next().unwrap_or(path);
+                for outer in keys {
+                    let text = self.store(key.as_bytes());
+                    value = self.map_of(&[(text, value)]);
+                    key = outer;
+                }
+                entries.push((self.store(key.as_bytes()), value));
+            }
+        }
+        Some(self.map_of(&entries))
+    }
+
+    /// `map` with the value of one literal key set.
+    pub fn with_key(&mut self, map: Value, key: &str, value: Value) -> Value {
+        let mut entries: Vec<(Value, Value)> = self.entries(map).collect();
+        match entries.iter_mut().find(|(name, _)| self.text_of(*name) == Some(key.as_bytes())) {
+            Some(entry) => entry.1 = value,
+            None => entries.push((self.store(key.as_bytes()), value)),
+        }
+        self.map_of(&entries)
+    }
+
+    /// `map` without the value at a dotted path; None when it is not there.
+    pub fn without(&mut self, map: Value, path: &str) -> Option<Value> {
+        let mut entries: Vec<(Value, Value)> = self.entries(map).collect();
+        let (index, rest) = self.place_in(&entries, path)?;
+        if rest.is_empty() {
+            entries.remove(index);
+        } else {
+            entries[index].1 = self.without(entries[index].1, rest)?;
+        }
+        Some(self.map_of(&entries))
+    }
+
+    /// Whether a path begins with a key of the map.
+    pub fn leads_into(&self, map: Value, path: &str) -> bool {
+        self.entries(map).any(|(key, _)| self.rest_below(key, path).is_some())
+    }
+
+    fn place_in<'a>(&self, entries: &[(Value, Value)], path: &'a str) -> Option<(usize, &'a str)> {
+        entries.iter().enumerate().find_map(|(index, (key, _))| Some((index, self.rest_below(*key, path)?)))
+    }
+
+    /// What is left of a path below a key; None when it does not begin with it.
+    fn rest_below<'a>(&self, key: Value, path: &'a str) -> Option<&'a str> {
+        let key = self.text_of(key)?;
+        let rest = path.as_bytes().strip_prefix(key)?;
+        match rest.first() {
+            None => Some(""),
+            Some(b'.') => path.get(key.len() + 1..),
+            Some(_) => None,
+        }
+    }
+
+    /// Counts a value that one more field now points to.
+    pub fn share(&mut self, value: Value) {
+        let mut shared = std::mem::take(&mut self.shared);
+        self.measure(value, &mut shared);
+        self.shared = shared;
+    }
+
+    fn measure(&self, value: Value, shared: &mut Shared) {
+        shared.values += 1;
+        match value {
+            Value::Text { length, .. } | Value::Json { length, .. } => shared.text_bytes += length as usize,
+            Value::List { .. } => self.elements(value).for_each(|element| self.measure(element, shared)),
+            Value::Map { .. } => {
+                for (key, value) in self.entries(value) {
+                    self.measure(key, shared);
+                    self.measure(value, shared);
+                }
+            }
+            _ => {}
+        }
     }
 }
 

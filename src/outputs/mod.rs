@@ -3,14 +3,25 @@
 
 #[cfg(test)]
 pub mod bench;
+pub mod check;
+pub mod config;
 pub mod console;
 pub mod discard;
+pub mod elasticsearch;
 pub mod file;
 pub mod format_string;
+pub mod kafka;
 pub mod lines;
+pub mod metrics;
+pub mod router;
+pub mod secret;
+pub mod selector;
 pub mod shipper;
+pub mod threads;
+pub mod tls;
 
 use crate::event::chunk::Slice;
+use metrics::SinkMetrics;
 
 /// What became of events that a sink was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,4 +48,9 @@ pub trait Sink {
 
     /// Events taken and not yet reported.
     fn in_flight(&self) -> usize;
+
+    /// What the sink counts besides.
+    fn metrics(&self) -> SinkMetrics {
+        SinkMetrics::default()
+    }
 }

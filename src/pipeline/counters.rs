@@ -96,6 +96,8 @@ counters! {
     connections_created = "connections.created",
     connections_closed = "connections.closed",
     datagrams_reassembled = "fragments.datagrams",
+    /// Put together, but the queue to the worker whose they are was full.
+    datagrams_lost = "fragments.datagrams_lost",
     events_made = "events.made",
     events_encoded = "events.encoded",
     events_encoded_bytes = "events.encoded_bytes",

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use super::connections::{Bench, Connections};
 use super::counters::{Counters, SharedCounters};
+use super::exchange::Exchange;
 use super::publisher::EventWriter;
-use crate::capture::{Origin, Packet, Placement, Share, SourceStatistics, Stray};
+use crate::capture::{Packet, Placement, Pressure, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
 use crate::flow::table::{Count, FlowEntry, Record};
@@ -30,6 +31,13 @@ pub struct LaneSettings {
     pub flow_section: usize,
 }
 
+/// What a lane shares with the other threads.
+pub struct Common {
+    pub shared: Arc<SharedCounters>,
+    pub exchange: Arc<Exchange>,
+    pub pressure: Pressure,
+}
+
 pub struct Lane {
     settings: LaneSettings,
     worker: u16,
@@ -44,6 +52,8 @@ pub struct Lane {
     writer: EventWriter,
     pub counters: Counters,
     shared: Arc<SharedCounters>,
+    exchange: Arc<Exchange>,
+    pressure: Pressure,
     /// Packet time: the latest seen.
     now_ns: i64,
     bursts: u32,
@@ -124,7 +134,7 @@ impl Lane {
         connections: Connections,
         writer: EventWriter,
         sections: usize,
-        shared: Arc<SharedCounters>,
+        common: Common,
     ) -> Lane {
         Lane {
             table: FlowTable::new(settings.max_flows, settings.secret),
@@ -138,7 +148,9 @@ impl Lane {
             linear: Vec::new(),
             writer,
             counters: Counters::new(sections),
-            shared,
+            shared: common.shared,
+            exchange: common.exchange,
+            pressure: common.pressure,
             now_ns: i64::MIN,
             bursts: 0,
             strays: Vec::with_capacity(crate::capture::BURST),
@@ -185,24 +197,21 @@ impl Lane {
             return None;
         };
         let home = self.home(&look.key, look.hash);
-        if home == self.worker {
+        if home != self.worker {
+            match self.share {
+                Share::Everything if matches!(look.decoded.transport, Transport::Fragment(_)) => {}
+                Share::Everything => {
+                    self.clock(packet.time_ns);
+                    return None;
+                }
+                Share::Queue => {
+                    self.counters.resharded += 1;
+                    self.strays.push(Stray { place: place as u8, home });
+                    return None;
+                }
+            }
+        } else {
             self.count_received(packet);
-        }
-        let stranger = self.share == Share::Queue && packet.origin == Origin::Source;
-        if matches!(look.decoded.transport, Transport::Fragment(_)) {
-            // Every worker puts datagrams together: which of them analyses one is known only when its ports are.
-            if stranger {
-                self.counters.resharded += u64::from(home != self.worker);
-                let others = (0..self.settings.workers).filter(|other| *other != self.worker);
-                self.strays.extend(others.map(|home| Stray { place: place as u8, home }));
-            }
-        } else if home != self.worker {
-            self.clock(packet.time_ns);
-            if stranger {
-                self.counters.resharded += 1;
-                self.strays.push(Stray { place: place as u8, home });
-            }
-            return None;
         }
         Some(look)
     }
@@ -304,13 +313,64 @@ impl Lane {
             }
         };
         let hash = self.table.hash(&key);
-        if self.home(&key, hash) != self.worker {
-            self.assembled = bytes;
-            return None;
-        }
-        self.counters.datagrams_reassembled += 1;
+        let home = self.home(&key, hash);
         let span = PacketSpan { packets: datagram.packets, bytes: datagram.frame_bytes, time_ns: packet.time_ns };
-        Some((Assembled { bytes, span }, Look { decoded, key, hash, orientation, joined: false }))
+        let whole = Look { decoded, key, hash, orientation, joined: false };
+        match self.share {
+            _ if home == self.worker => {
+                self.counters.datagrams_reassembled += 1;
+                Some((Assembled { bytes, span }, whole))
+            }
+            // Every worker puts every datagram together; its home goes on with it.
+            Share::Everything => {
+                self.assembled = bytes;
+                None
+            }
+            Share::Queue => {
+                self.send_home(home, Assembled { bytes, span }, whole);
+                None
+            }
+        }
+    }
+
+    /// Gives a datagram to the worker whose it is.
+    fn send_home(&mut self, home: u16, datagram: Assembled, whole: Look) {
+        let mut refused = self.exchange.give(home, datagram, whole);
+        while let Err((datagram, whole)) = refused {
+            match self.pressure {
+                Pressure::Live => {
+                    self.counters.datagrams_lost += 1;
+                    return self.give_back(datagram);
+                }
+                Pressure::Lossless => {
+                    // The other one may wait for room here.
+                    self.take_datagrams();
+                    std::thread::yield_now();
+                    refused = self.exchange.give(home, datagram, whole);
+                }
+            }
+        }
+    }
+
+    /// Goes on with the datagrams that other workers put together for this one.
+    pub(super) fn take_datagrams(&mut self) {
+        while let Some((datagram, whole)) = self.exchange.take(self.worker) {
+            self.counters.datagrams_reassembled += 1;
+            self.clock(datagram.span.time_ns);
+            if let Some(flow) = self.flow(&whole, &datagram.span) {
+                self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
+            }
+        }
+    }
+
+    /// This worker receives no more: finishes what others still put together for it.
+    pub(super) fn finish_exchange(&mut self) {
+        self.exchange.end();
+        while self.share == Share::Queue && !self.exchange.is_over() {
+            self.take_datagrams();
+            std::thread::sleep(std::time::Duration::from_micros(100));
+        }
+        self.take_datagrams();
     }
 
     pub(super) fn give_back(&mut self, assembled: Assembled) {

@@ -3,6 +3,7 @@
 
 pub mod connections;
 pub mod counters;
+pub mod exchange;
 pub mod lane;
 pub mod publisher;
 pub mod worker;

@@ -7,9 +7,11 @@ use crossbeam_queue::ArrayQueue;
 
 use super::counters::Counters;
 use crate::capture::Pressure;
-use crate::event::chunk::{Chunk, EncodedEvent, Span};
+use crate::event::chunk::{Chunk, EncodedEvent};
 use crate::event::json::Encoder;
 use crate::event::{Constants, Event, Value, field};
+use crate::outputs::config::Routing;
+use crate::outputs::router::{ROOM_BYTES, Router};
 use crate::processors::{Chain, Outcome};
 use crate::protocols::{Perimeter, ProtocolCounter, Publisher};
 
@@ -37,6 +39,7 @@ pub struct EventSettings {
     pub outgoing: Outgoing,
     pub max_event_bytes: usize,
     pub chunk_bytes: usize,
+    pub routing: Routing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,6 +71,7 @@ pub struct EventWriter {
     settings: Arc<EventSettings>,
     event: Event,
     encoder: Encoder,
+    router: Router,
     rings: ChunkRings,
     worker: u16,
     pressure: Pressure,
@@ -85,7 +89,8 @@ impl EventWriter {
         worker: u16,
         pressure: Pressure,
     ) -> EventWriter {
-        EventWriter { settings, event, encoder, rings, worker, pressure, current: None, oldest_ns: 0 }
+        let router = Router::new(&settings.routing, event.schema());
+        EventWriter { settings, event, encoder, router, rings, worker, pressure, current: None, oldest_ns: 0 }
     }
 
     /// Lends the writer to the events of a section.
@@ -140,7 +145,7 @@ impl EventWriter {
     }
 
     fn encode(&mut self, now_ns: i64, counters: &mut Counters) {
-        let bound = self.event.encoded_bound_bytes() + KEY_BYTES;
+        let bound = self.event.encoded_bound_bytes() + ROOM_BYTES;
         if bound > self.settings.chunk_bytes {
             return self.encode_oversized(bound, now_ns, counters);
         }
@@ -152,7 +157,7 @@ impl EventWriter {
             self.oldest_ns = now_ns;
         }
         match &mut self.current {
-            Some(chunk) => write(&mut self.encoder, &self.event, chunk, now_ns, counters),
+            Some(chunk) => write(&mut self.encoder, &mut self.router, &self.event, chunk, now_ns, counters),
             None => counters.events_dropped_no_chunk += 1,
         }
     }
@@ -160,8 +165,8 @@ impl EventWriter {
     /// An event that may be larger than a chunk gets a buffer of its own.
     fn encode_oversized(&mut self, bound: usize, now_ns: i64, counters: &mut Counters) {
         self.send();
-        let mut chunk = Chunk::new(self.worker, bound.min(self.settings.max_event_bytes + KEY_BYTES));
-        write(&mut self.encoder, &self.event, &mut chunk, now_ns, counters);
+        let mut chunk = Chunk::new(self.worker, bound.min(self.settings.max_event_bytes + ROOM_BYTES));
+        write(&mut self.encoder, &mut self.router, &self.event, &mut chunk, now_ns, counters);
         if chunk.used_bytes() > self.settings.max_event_bytes {
             counters.events_encoded -= 1;
             counters.events_dropped_too_large += 1;
@@ -184,25 +189,24 @@ impl EventWriter {
     }
 }
 
-/// Room for what stands beside an event in its chunk.
-const KEY_BYTES: usize = 512;
-
-fn write(encoder: &mut Encoder, event: &Event, chunk: &mut Chunk, now_ns: i64, counters: &mut Counters) {
+fn write(
+    encoder: &mut Encoder,
+    router: &mut Router,
+    event: &Event,
+    chunk: &mut Chunk,
+    now_ns: i64,
+    counters: &mut Counters,
+) {
     let start = chunk.used_bytes();
     encoder.write_event(event, chunk.buffer());
     let body = chunk.span_since(start);
-    let span_of = |chunk: &mut Chunk, name| match event.get(name).and_then(|value| event.text_of(value)) {
-        Some(text) if text.len() <= KEY_BYTES / 2 => {
-            let start = chunk.used_bytes();
-            chunk.buffer().extend_from_slice(text);
-            chunk.span_since(start)
-        }
-        _ => Span::default(),
+    let time_ns = match event.get(field::_TIMESTAMP) {
+        Some(Value::Time(time_ns)) => time_ns,
+        _ => now_ns,
     };
-    let key = span_of(chunk, field::NETWORK_COMMUNITY_ID);
-    let id = span_of(chunk, field::_METADATA__ID);
-    let destination = span_of(chunk, field::_METADATA_RAW_INDEX);
-    chunk.finish(EncodedEvent { body, key, id, destination, pipeline: Span::default(), time_ns: now_ns });
+    let mut encoded = EncodedEvent { body, time_ns: now_ns, ..EncodedEvent::default() };
+    router.route(event, time_ns, chunk, &mut encoded);
+    chunk.finish(encoded);
     counters.events_encoded += 1;
     counters.events_encoded_bytes += u64::from(body.length);
 }

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lane::{Lane, Look};
-use crate::capture::{BURST, Burst, Packet, Received, Source};
+use crate::capture::{BURST, Burst, Packet, Pressure, Received, Source};
 use crate::wire::Transport;
 
 use arrayvec::ArrayVec;
@@ -35,17 +35,24 @@ impl<S: Source> Worker<S> {
                     }
                 }
                 Received::Idle => {
-                    if let Some(time_ns) = self.source.quiet_until_ns().filter(|_| !busy) {
+                    if let Some(time_ns) = self.source.wall_ns() {
                         self.lane.advance_clock(time_ns);
                     }
                     self.lane.idle(busy);
                     self.lane.source_statistics(self.source.statistics());
                 }
                 Received::End => break Ok(()),
-                Received::Failed(sentence) => break Err(sentence),
+                Received::Failed(sentence) => {
+                    // A file's other workers read it up to there themselves; live ones have nothing to wait for.
+                    if self.source.pressure() == Pressure::Live {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    break Err(sentence);
+                }
             }
         };
         self.lane.source_statistics(self.source.statistics());
+        self.lane.finish_exchange();
         self.lane.finish();
         outcome
     }
@@ -55,6 +62,7 @@ impl Lane {
     /// The stages of a burst.
     fn burst(&mut self, burst: &Burst<'_>) {
         self.begin_burst();
+        self.take_datagrams();
 
         // Decode all, so that the misses of their flow look-ups overlap.
         let mut looks: ArrayVec<Option<Look>, BURST> = ArrayVec::new();

@@ -2,7 +2,52 @@
 //! Processors: change or drop an event before it is encoded (Packetbeat behaviour, section 2.12).
 //!
 //! A processor is read from the configuration in two steps, because the event schema is made from all names that the
-//! configuration mentions: [`Prepared::names`] first, then [`Prepared::bind`].
+//! configuration mentions: [`Prepared::names`] first, then [`Prepared::bind`]. Binding resolves every name to a
+//! [`Place`](crate::event::Place), so that no name is looked up for an event. A processor that fails leaves the event as
+//! it was and the next one goes on, as in Packetbeat.
+
+pub mod condition;
+
+mod add_fields;
+mod add_host_metadata;
+mod add_id;
+mod add_locale;
+mod add_network_direction;
+mod add_observer_metadata;
+mod add_tags;
+mod append;
+mod branch;
+mod community_id;
+mod convert;
+mod copy_fields;
+mod decode_base64_field;
+mod decode_duration;
+mod decode_json_fields;
+mod decompress_gzip_field;
+mod detect_mime_type;
+mod dissect;
+mod drop_event;
+mod drop_fields;
+mod extract_array;
+mod fingerprint;
+mod host;
+mod include_fields;
+mod key_case;
+mod mapping;
+mod matched_fields;
+mod move_fields;
+mod now;
+mod options;
+mod rate_limit;
+mod registered_domain;
+mod registry;
+mod rename;
+mod replace;
+mod sniff;
+#[cfg(test)]
+mod tests;
+mod truncate_fields;
+mod urldecode;
 
 use crate::config::{ConfigError, Section};
 use crate::event::{Event, Schema};
@@ -24,6 +69,12 @@ pub struct Prepared {
     /// Dotted names of the fields it reads or writes.
     pub names: Vec<String>,
     pub bind: Box<dyn FnOnce(&Schema) -> Box<dyn Processor>>,
+}
+
+impl Prepared {
+    fn new<P: Processor + 'static>(names: Vec<String>, bind: impl FnOnce(&Schema) -> P + 'static) -> Prepared {
+        Prepared { names, bind: Box::new(|schema| Box::new(bind(schema))) }
+    }
 }
 
 /// Processors in their order.
@@ -49,11 +100,17 @@ impl Chain {
 
 /// Reads the list `processors` of a section; what is known but not built is warned about by name and left out.
 pub fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Result<Vec<Prepared>, ConfigError> {
-    for item in section.list("processors")? {
-        for (name, options) in item.entries() {
-            options.ignore_rest();
-            warnings.push(format!("{}: processor {name} is not built yet and has no effect", item.origin()));
+    read_items(&section.list("processors")?, warnings)
+}
+
+fn read_items(items: &[Section<'_>], warnings: &mut Vec<String>) -> Result<Vec<Prepared>, ConfigError> {
+    let mut prepared = Vec::new();
+    for item in items {
+        if item.has("if") || item.has("then") {
+            prepared.push(branch::read(item, warnings)?);
+        } else {
+            prepared.extend(registry::read(item, warnings)?);
         }
     }
-    Ok(Vec::new())
+    Ok(prepared)
 }

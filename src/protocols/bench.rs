@@ -95,9 +95,14 @@ impl Bench {
     }
 
     pub fn datagram(&mut self, direction: Direction, payload: &[u8]) {
+        self.cut_datagram(direction, payload, payload.len());
+    }
+
+    /// A datagram of which the capture kept less than its `wire_length`.
+    pub fn cut_datagram(&mut self, direction: Direction, payload: &[u8], wire_length: usize) {
         self.now_ns += 1_000_000;
         let mut context = Context { now_ns: self.now_ns, flow: self.flow, publisher: &mut self.recorder };
-        self.parser.datagram(&mut context, direction, payload, payload.len());
+        self.parser.datagram(&mut context, direction, payload, wire_length);
     }
 
     /// Lets time pass and calls `expire` when the parser's deadline is over.

@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::bench::Bench;
 use super::{Carrier, Direction, Endpoint, Factory, FlowView};
+use crate::flow::community_id::{Selector, community_id};
 use crate::wire::{LinkType, Transport, decode};
 
 /// The events of every flow of a capture in which `port` (for ICMP: none) takes part, in the order of their times.
@@ -58,7 +59,11 @@ pub fn events(path: &Path, factory: &dyn Factory, port: Option<u16>, segment_byt
             })
             .unwrap_or_else(|| {
                 let mut bench = Bench::new(factory.parser(), carrier, 0);
-                bench.flow = FlowView { client: source, server: destination, carrier };
+                let community_id = (ports != [0, 0]).then(|| {
+                    let selector = Selector::Ports { source: ports[0], destination: ports[1] };
+                    community_id(&network.addresses, network.protocol, selector, 0)
+                });
+                bench.flow = FlowView { client: source, server: destination, carrier, community_id };
                 flows.push(bench);
                 flows.len() - 1
             });
@@ -75,6 +80,10 @@ pub fn events(path: &Path, factory: &dyn Factory, port: Option<u16>, segment_byt
                 if tcp.flags.fin() {
                     bench.now_ns = time_ns;
                     bench.fin(direction);
+                }
+                if tcp.flags.rst() {
+                    bench.now_ns = time_ns;
+                    bench.reset(direction);
                 }
             }
             _ => {
@@ -103,9 +112,7 @@ pub fn comparable(mut event: Json) -> Json {
     let root = event.as_object_mut().expect("an event is an object");
     root.remove("@metadata");
     root.remove("ecs");
-    for key in ["community_id", "direction"] {
-        root["network"].as_object_mut().expect("network is an object").remove(key);
-    }
+    root["network"].as_object_mut().expect("network is an object").remove("direction");
     let cut = |time: &mut Json| {
         if let Some(text) = time.as_str() {
             *time = Json::from(format!("{}Z", &text[..23]));

@@ -60,7 +60,7 @@ fn backend(interface: &Interface, device: &str) -> Result<Backend, String> {
             info!("{device} is captured with af_packet: no `type` is set, and it {what} of the kernel");
             Ok(Backend::AfPacket)
         }
-        Kind::Dpdk | Kind::Replay => Err(format!("{place}{device} is not a device of this kind")),
+        Kind::Dpdk | Kind::Replay => Err(format!("{place}{device} is left to DPDK")),
     }
 }
 
@@ -92,11 +92,7 @@ fn device(interface: &Interface) -> Result<String, String> {
 
 /// The filter: the user's, or without flows that of the protocols' ports.
 fn filter(interface: &Interface, settings: &Settings) -> Option<String> {
-    match (&interface.bpf_filter, settings.records) {
-        (Some(filter), _) => Some(filter.clone()),
-        (None, Some(_)) => None,
-        (None, None) => settings.registry.bpf_filter(interface.with_vlans),
-    }
+    interface.bpf_filter.clone().or_else(|| settings.generated_filter(interface))
 }
 
 fn refused_filter(interface: &Interface, filter: &str, sentence: &str) -> String {

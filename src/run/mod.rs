@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
 
+mod demo;
 mod devices;
+pub mod dpdk;
 pub mod identity;
 pub mod interface;
 mod io_core;
@@ -17,15 +19,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::{error, info, warn};
 
-use crate::capture::Source;
-use crate::cli::{self, Command, Exit, Invocation, RunOptions};
+use crate::capture::{Source, SourceStatistics};
+use crate::cli::{self, Command, Exit, Invocation, Publishing, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
-use crate::event::json::{Encoder, Metadata};
+use crate::event::json::{Encoder, Html, Metadata};
 use crate::flow::Secret;
+use crate::outputs::config::Routing;
 use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
-use crate::pipeline::lane::{Lane, LaneSettings};
+use crate::pipeline::exchange::Exchange;
+use crate::pipeline::lane::{self, Lane, LaneSettings};
 use crate::pipeline::publisher::{ChunkRings, EventWriter};
 use crate::pipeline::worker::Worker;
 use crate::telemetry::log as log_setup;
@@ -34,7 +38,10 @@ use settings::Settings;
 
 /// The program: arguments to exit status.
 pub fn main(arguments: impl Iterator<Item = OsString>) -> ExitCode {
-    let outcome = cli::parse(arguments).and_then(|invocation| execute(&invocation).map_err(Exit::failure));
+    let arguments: Vec<OsString> = arguments.collect();
+    let outcome = demo::requested(&arguments).unwrap_or_else(|| {
+        cli::parse(arguments.into_iter()).and_then(|invocation| execute(&invocation).map_err(Exit::failure))
+    });
     match outcome {
         Ok(text) => Exit::success(text).print(),
         Err(exit) => exit.print(),
@@ -48,19 +55,31 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             let configuration = load()?;
             let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
             log_setup::install(log).map_err(|error| error.to_string())?;
-            run(&configuration, options).map(|()| String::new())
+            let output = io_core::settings(&configuration, options.publishing)?;
+            output.warnings.iter().for_each(|warning| warn!("{warning}"));
+            let routing = output.routing.clone();
+            info!("{}", run_with(&configuration, options, routing, || io_core::open(&output, None))?);
+            Ok(String::new())
         }
         Command::TestConfig => {
             let configuration = load()?;
             let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
             log_setup::install(log).map_err(|error| error.to_string())?;
-            let settings = Settings::read(&configuration).map_err(|error| error.to_string())?;
+            let output = io_core::settings(&configuration, Publishing::On)?;
+            let settings = Settings::read(&configuration, output.routing).map_err(|error| error.to_string())?;
             sources::check(&settings)?;
-            io_core::check(&configuration)?;
             Ok("Config OK\n".to_string())
         }
         Command::Devices => devices::list(),
         Command::ExportConfig => Ok(load()?.export()),
+        Command::TestOutput => {
+            let configuration = load()?;
+            let output = io_core::settings(&configuration, Publishing::On)?;
+            let mut report = String::new();
+            let outcome = output.test(&mut report);
+            print!("{report}");
+            outcome.map(|()| String::new())
+        }
         other => Err(format!("{other:?} is not built yet")),
     }
 }
@@ -72,59 +91,101 @@ struct Shared {
     stop: AtomicBool,
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
+    html: Html,
 }
 
 /// A source and the worker that reads it.
-pub struct Post<S> {
-    pub source: S,
-    /// Number of the worker in its group: the workers among which the packets of one interface are divided.
-    pub worker: u16,
-    pub workers: u16,
+struct Post<S> {
+    source: S,
+    /// Number of the worker in its group: the workers among which the packets of one interface are divided. A group begins
+    /// with number 0 and stands together.
+    worker: u16,
+    workers: u16,
 }
 
 /// One worker's connections to the I/O core.
 struct Attachment {
     rings: ChunkRings,
     counters: Arc<SharedCounters>,
+    exchange: Arc<Exchange>,
 }
 
-fn run(configuration: &Configuration, options: &RunOptions) -> Result<(), String> {
-    let settings = Settings::read(configuration).map_err(|error| error.to_string())?;
-    let output = io_core::open(configuration, options.publishing)?;
-    let plan = sources::plan(&settings, options)?;
+/// Runs with an opened output; answers the summary line.
+fn run_with(
+    configuration: &Configuration,
+    options: &RunOptions,
+    routing: Routing,
+    open: impl FnOnce() -> Result<io_core::Output, String>,
+) -> Result<String, String> {
+    let settings = Settings::read(configuration, routing).map_err(|error| error.to_string())?;
+    let random: [u8; 32] = identity::random();
+    let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
+    let secret = Secret::new([words(0), words(1), words(2), words(3)]);
+    let plan = sources::plan(&settings, options, secret)?;
+    let output = open()?;
     for warning in settings.warnings.iter().chain(&configuration.warnings()) {
         warn!("{warning}");
     }
-    let metadata = output.metadata;
+    let (metadata, html) = (output.metadata, output.html);
     plan.start(
         || {
-            let random: [u8; 32] = identity::random();
-            let words =
-                |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
             let lane = LaneSettings {
                 records: settings.records,
                 max_flows: settings.bounds.max_flows,
                 fragments: settings.bounds.fragments,
-                // Each interface has its own.
+                // Each group has its own.
                 workers: 1,
-                secret: Secret::new([words(0), words(1), words(2), words(3)]),
+                secret,
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, settings, lane, stop: AtomicBool::new(false) }
+            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false) }
         },
         output,
     )
 }
 
+/// What outlives the sources of a run and knows more of them: the ports.
+trait Monitor {
+    /// The workers run.
+    fn begin(&mut self);
+    /// What the ports say, in place of what the sources say.
+    fn statistics(&self) -> Option<SourceStatistics>;
+}
+
+/// For sources that say everything themselves.
+struct Unmonitored;
+
+impl Monitor for Unmonitored {
+    fn begin(&mut self) {}
+
+    fn statistics(&self) -> Option<SourceStatistics> {
+        None
+    }
+}
+
 /// Runs the workers of `posts` and the I/O core until all is done.
-fn start<S: Source + Send>(shared: &Shared, posts: Vec<Post<S>>, mut output: io_core::Output) -> Result<(), String> {
+fn start<S: Source + Send>(
+    shared: &Shared,
+    posts: Vec<Post<S>>,
+    mut output: io_core::Output,
+    monitor: &mut dyn Monitor,
+) -> Result<String, String> {
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
-    let attachments: Vec<Attachment> = (0..posts.len())
-        .map(|worker| Attachment {
-            rings: ChunkRings::new(worker as u16, settings.bounds.chunks, settings.bounds.chunk_bytes),
-            counters: Arc::new(SharedCounters::new(sections)),
+    let mut exchange = Arc::new(Exchange::new(0));
+    let attachments: Vec<Attachment> = posts
+        .iter()
+        .zip(0..)
+        .map(|(post, number)| {
+            if post.worker == 0 {
+                exchange = Arc::new(Exchange::new(usize::from(post.workers)));
+            }
+            Attachment {
+                rings: ChunkRings::new(number, settings.bounds.chunks, settings.bounds.chunk_bytes),
+                counters: Arc::new(SharedCounters::new(sections)),
+                exchange: Arc::clone(&exchange),
+            }
         })
         .collect();
     let signals = signals(&shared.stop);
@@ -148,6 +209,7 @@ fn start<S: Source + Send>(shared: &Shared, posts: Vec<Post<S>>, mut output: io_
                 Err(error) => outcome = Err(format!("a worker thread could not be started: {error}")),
             }
         }
+        monitor.begin();
         while running.iter().any(|worker| !worker.is_finished()) {
             if signals.load(Ordering::Relaxed) || outcome.is_err() {
                 shared.stop.store(true, Ordering::Relaxed);
@@ -167,9 +229,14 @@ fn start<S: Source + Send>(shared: &Shared, posts: Vec<Post<S>>, mut output: io_
         let shipped = io_core.finish(output, &signals);
         (outcome, (counters, shipped))
     });
-    let (counters, shipped) = report;
-    summary(&counters, &shipped);
-    outcome
+    let (mut counters, shipped) = report;
+    if let Some(statistics) = monitor.statistics() {
+        counters.missed = statistics.missed;
+        counters.source_errors = statistics.errors;
+        counters.source_no_buffer = statistics.no_buffer;
+    }
+    let line = summary(&counters, &shipped);
+    outcome.map(|()| line)
 }
 
 fn work<S: Source>(
@@ -183,7 +250,7 @@ fn work<S: Source>(
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
         Event::new(Arc::clone(&settings.schema)),
-        Encoder::new(settings.precision, shared.metadata),
+        Encoder::new(settings.precision, shared.metadata).with_html(shared.html),
         attachment.rings.clone(),
         number,
         source.pressure(),
@@ -197,7 +264,11 @@ fn work<S: Source>(
         connections,
         writer,
         settings.registry.sections.len(),
-        Arc::clone(&attachment.counters),
+        lane::Common {
+            shared: Arc::clone(&attachment.counters),
+            exchange: Arc::clone(&attachment.exchange),
+            pressure: source.pressure(),
+        },
     );
     let mut worker = Worker { source, lane };
     let outcome = worker.run(&shared.stop);
@@ -215,9 +286,14 @@ fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
     asked
 }
 
-/// The balances, in the log.
-fn summary(counters: &Counters, shipped: &io_core::Shipped) {
-    info!(
+/// The summary line; a balance that does not hold is an error in the log.
+fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
+    let balances =
+        [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
+    for problem in balances.into_iter().filter_map(Result::err) {
+        error!("a balance does not hold: {problem}");
+    }
+    format!(
         "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped",
         counters.received,
         counters.analysed,
@@ -228,10 +304,5 @@ fn summary(counters: &Counters, shipped: &io_core::Shipped) {
         counters.events_made,
         shipped.acknowledged,
         counters.events_dropped() + shipped.dropped,
-    );
-    let balances =
-        [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
-    for problem in balances.into_iter().filter_map(Result::err) {
-        error!("a balance does not hold: {problem}");
-    }
+    )
 }

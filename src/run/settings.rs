@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value as Json, json};
 
+use super::dpdk::DpdkSettings;
 use super::interface::{self, Interface};
 use crate::cli::COMPATIBLE_PACKETBEAT;
 use crate::config::{ConfigError, Configuration, Node, Section, Value as ConfigValue};
@@ -14,6 +15,7 @@ use crate::event::{Constants, Schema};
 use crate::flow::RecordSettings;
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::Counters as RecordCounters;
+use crate::outputs::config::Routing;
 use crate::pipeline::publisher::{EventSettings, Outgoing, Treatment};
 use crate::processors::{self, Chain, Prepared};
 use crate::protocols::{Perimeter, Registry};
@@ -28,6 +30,7 @@ pub struct Settings {
     pub schema: Arc<Schema>,
     pub records: Option<RecordSettings>,
     pub bounds: Bounds,
+    pub dpdk: DpdkSettings,
     pub precision: Precision,
     /// Sentences for the log.
     pub warnings: Vec<String>,
@@ -53,7 +56,8 @@ pub struct Bounds {
 }
 
 impl Settings {
-    pub fn read(configuration: &Configuration) -> Result<Settings, ConfigError> {
+    /// `routing` is what the output wants beside an event's body.
+    pub fn read(configuration: &Configuration, routing: Routing) -> Result<Settings, ConfigError> {
         let mut warnings = Vec::new();
         let root = configuration.root();
         let packetbeat = root.section("packetbeat")?;
@@ -101,6 +105,7 @@ impl Settings {
             outgoing: if ignore_outgoing { Outgoing::Ignored } else { Outgoing::Published },
             max_event_bytes: bounds.max_event_bytes,
             chunk_bytes: bounds.chunk_bytes,
+            routing,
         };
         let precision = root
             .choice(
@@ -119,9 +124,20 @@ impl Settings {
             schema,
             records,
             bounds,
+            dpdk: DpdkSettings::read(&root)?,
             precision,
             warnings,
         })
+    }
+}
+
+impl Settings {
+    /// The filter that Packetbeat makes of the ports when flows are off.
+    pub fn generated_filter(&self, interface: &Interface) -> Option<String> {
+        match self.records {
+            Some(_) => None,
+            None => self.registry.bpf_filter(interface.with_vlans),
+        }
     }
 }
 
@@ -278,8 +294,7 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
 
 /// The fields that name this sensor.
 fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(String, Json)>, ConfigError> {
-    let host = host_name();
-    let name = root.string("name")?.unwrap_or_else(|| host.clone());
+    let name = sensor_name(root)?;
     let identity = super::identity::Identity::read(&configuration.paths().data);
     Ok(vec![
         ("@metadata.beat".to_string(), json!("packetbeat")),
@@ -294,6 +309,11 @@ fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(Stri
         ("ecs.version".to_string(), json!("8.0.0")),
         ("host.name".to_string(), json!(name)),
     ])
+}
+
+/// `name` of the configuration, else the host's.
+pub fn sensor_name(root: &Section<'_>) -> Result<String, ConfigError> {
+    Ok(root.string("name")?.unwrap_or_else(host_name))
 }
 
 fn host_name() -> String {

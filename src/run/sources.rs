@@ -1,19 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From the interface settings to the sources of the workers.
+//!
+//! Limit: with a DPDK interface all interfaces are DPDK's, so that its workers stay of one kind.
 
 use std::path::PathBuf;
 
 use super::interface::Interface;
 use super::settings::Settings;
-use super::{Post, Shared, io_core, live, start};
-use crate::capture::Source;
+use super::{Monitor, Post, Shared, Unmonitored, dpdk, io_core, live, start};
+use crate::capture::dpdk::{Hardware, HardwarePlan};
 use crate::capture::dump::{DumpFile, Dumped};
 use crate::capture::fallback::AnySource;
 use crate::capture::file::{FileSource, Pace};
 use crate::capture::filter::PacketFilter;
+use crate::capture::{Share, Source, SourceStatistics};
 use crate::cli::{self, RunOptions};
+use crate::flow::Secret;
 
-/// The opened sources of a run.
+/// The sources of a run: opened, but for DPDK's, which live as long as their hardware.
 pub struct Plan {
     sources: Sources,
     dump: Option<DumpFile>,
@@ -22,22 +26,29 @@ pub struct Plan {
 enum Sources {
     /// One file and nothing else.
     File(Vec<Post<FileSource>>),
-    /// One or more interfaces, or files among them.
+    /// One or more interfaces of the kernel, or files among them.
     Fallback(Vec<Post<AnySource>>),
+    Dpdk(HardwarePlan),
 }
 
-/// Opens the sources. The flags of the command line belong to the first interface, as in Packetbeat.
-pub fn plan(settings: &Settings, options: &RunOptions) -> Result<Plan, String> {
+/// Decides on the sources. The flags of the command line belong to the first interface, as in Packetbeat.
+pub fn plan(settings: &Settings, options: &RunOptions, secret: Secret) -> Result<Plan, String> {
+    let sources = sources(settings, options, secret)?;
+    let dump = options.dump_prefix.as_deref().map(DumpFile::create).transpose()?;
+    Ok(Plan { sources, dump })
+}
+
+fn sources(settings: &Settings, options: &RunOptions, secret: Secret) -> Result<Sources, String> {
+    if options.file.is_none() && settings.interfaces.iter().any(dpdk::is_dpdk) {
+        return dpdk::plan(settings, &settings.interfaces, options, secret).map(Sources::Dpdk);
+    }
     let default = [Interface::default()];
     let interfaces = if settings.interfaces.is_empty() { &default[..] } else { &settings.interfaces };
-    let dump = options.dump_prefix.as_deref().map(DumpFile::create).transpose()?;
-    let files: Vec<Option<FilePlan>> = interfaces
-        .iter()
-        .enumerate()
+    let files: Vec<Option<FilePlan>> = (interfaces.iter().enumerate())
         .map(|(place, interface)| FilePlan::of(interface, settings, options, place == 0))
         .collect();
     if let [Some(file)] = &files[..] {
-        return Ok(Plan { sources: Sources::File(file.open(|source| source)?), dump });
+        return file.open(|source| source).map(Sources::File);
     }
     let mut posts = Vec::new();
     for (interface, file) in interfaces.iter().zip(&files) {
@@ -46,7 +57,7 @@ pub fn plan(settings: &Settings, options: &RunOptions) -> Result<Plan, String> {
             None => live::open(interface, settings)?,
         });
     }
-    Ok(Plan { sources: Sources::Fallback(posts), dump })
+    Ok(Sources::Fallback(posts))
 }
 
 /// Checks the sources for `test config`.
@@ -103,27 +114,59 @@ impl FilePlan {
 
 impl Plan {
     /// Runs until the sources end.
-    pub fn start(self, share: impl FnOnce() -> Shared, output: io_core::Output) -> Result<(), String> {
+    pub fn start(self, share: impl FnOnce() -> Shared, output: io_core::Output) -> Result<String, String> {
         let shared = share();
-        match (self.sources, self.dump) {
-            (Sources::File(posts), None) => start(&shared, posts, output),
-            (Sources::File(posts), Some(file)) => start(&shared, dumped(posts, &file), output),
-            (Sources::Fallback(posts), None) => start(&shared, posts, output),
-            (Sources::Fallback(posts), Some(file)) => start(&shared, dumped(posts, &file), output),
+        match self.sources {
+            Sources::File(posts) => start_posts(&shared, posts, self.dump, output, &mut Unmonitored),
+            Sources::Fallback(posts) => start_posts(&shared, posts, self.dump, output, &mut Unmonitored),
+            Sources::Dpdk(plan) => {
+                let (mut hardware, sources) = Hardware::start(&plan)?;
+                let posts = (sources.into_iter().zip(0..))
+                    .map(|(source, worker)| Post { source, worker, workers: plan.workers })
+                    .collect();
+                let outcome = start_posts(&shared, posts, self.dump, output, &mut hardware);
+                let lost = hardware.stop()?;
+                if lost > 0 {
+                    return outcome.and_then(|_| Err(format!("{lost} packet buffers did not come back to their pool")));
+                }
+                outcome
+            }
         }
+    }
+}
+
+fn start_posts<S: Source + Send>(
+    shared: &Shared,
+    posts: Vec<Post<S>>,
+    dump: Option<DumpFile>,
+    output: io_core::Output,
+    monitor: &mut dyn Monitor,
+) -> Result<String, String> {
+    match dump {
+        None => start(shared, posts, output, monitor),
+        Some(file) => start(shared, dumped(posts, &file), output, monitor),
     }
 }
 
 /// The sources with the first interface's packets written to a file, each once.
 fn dumped<S: Source>(posts: Vec<Post<S>>, file: &DumpFile) -> Vec<Post<Dumped<S>>> {
-    use crate::capture::Share;
-    let mut interface = 0;
+    let mut group = 0;
     let mut dumped = Vec::new();
     for (place, Post { source, worker, workers }) in posts.into_iter().enumerate() {
-        interface += usize::from(place > 0 && worker == 0);
-        let written = interface == 0 && (worker == 0 || source.share() == Share::Queue);
+        group += usize::from(place > 0 && worker == 0);
+        let written = group == 0 && (worker == 0 || source.share() == Share::Queue);
         let file = written.then(|| file.clone());
         dumped.push(Post { source: Dumped { source, file }, worker, workers });
     }
     dumped
+}
+
+impl Monitor for Hardware {
+    fn begin(&mut self) {
+        self.feed();
+    }
+
+    fn statistics(&self) -> Option<SourceStatistics> {
+        Some(Hardware::statistics(self))
+    }
 }

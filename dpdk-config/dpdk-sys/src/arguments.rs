@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Builds EAL's argument list, with what each DPDK release accepts together.
 //!
-//! DPDK 22.11 refuses `--no-huge` together with `--in-memory`, so memory without huge pages goes with `--no-shconf` instead; both
-//! leave no shared files behind and need no other process.
+//! DPDK 22.11 refuses `--no-huge` together with `--in-memory`, so memory without huge pages goes with `--no-shconf`
+//! instead; both leave no shared files behind and need no other process.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,8 @@ use crate::thread::CpuSet;
 pub enum Memory {
     /// Huge pages, taken as needed and given back at exit (`--in-memory`); `megabytes` are taken at the start.
     HugePages { megabytes: Option<u32> },
-    /// Ordinary pages (`--no-huge --no-shconf`): for files, replay, virtual devices and tests. EAL takes all of it at the start.
+    /// Ordinary pages (`--no-huge --no-shconf`): for files, replay, virtual devices and tests. EAL takes all of it at
+    /// the start.
     OrdinaryPages { megabytes: u32 },
 }
 
@@ -47,7 +48,8 @@ fn free_bytes_of_size(directory: &Path) -> Option<u64> {
     kilobytes.checked_mul(1024)?.checked_mul(free)
 }
 
-/// EAL's arguments, in the order EAL gets them. What the user gives by [`EalArguments::extra`] comes last and is passed as it is.
+/// EAL's arguments, in the order EAL gets them. What the user gives by [`EalArguments::extra`] comes last and is passed
+/// as it is.
 #[derive(Clone, Debug)]
 pub struct EalArguments {
     program: String,
@@ -119,7 +121,8 @@ impl EalArguments {
 
     /// Where EAL's control threads may run, by making `cpus` the mask of the single EAL lcore.
     ///
-    /// Left out when [`EalArguments::extra`] names lcores itself. Without either, EAL starts an idle thread on every CPU.
+    /// Left out when [`EalArguments::extra`] names lcores itself. Without either, EAL starts an idle thread on every
+    /// CPU.
     pub fn main_cpus(mut self, cpus: CpuSet) -> Self {
         self.main_cpus = Some(cpus);
         self
@@ -155,7 +158,8 @@ impl EalArguments {
     }
 }
 
-/// Whether an argument is one of EAL's three ways to name lcores: `-c`, `-l`, `--lcores`, with or without their value attached.
+/// Whether an argument is one of EAL's three ways to name lcores: `-c`, `-l`, `--lcores`, with or without their value
+/// attached.
 fn names_lcores(argument: &str) -> bool {
     argument.starts_with("--lcores")
         || (!argument.starts_with("--") && (argument.starts_with("-l") || argument.starts_with("-c")))

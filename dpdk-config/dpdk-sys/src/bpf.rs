@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! libpcap filters on mbufs: a classic BPF program, converted to DPDK's eBPF (`convert.rs`) and compiled to native code where DPDK can.
+//! libpcap filters on mbufs: a classic BPF program, converted to DPDK's eBPF (`convert.rs`) and compiled to native code
+//! where DPDK can.
 //!
-//! Limits: what libpcap means by data beside the packet (Linux's ancillary data, which `pcap_compile` uses on live kernel interfaces
-//! only) is not in an mbuf; a program compiled for a dead handle does not use it.
+//! Limits: what libpcap means by data beside the packet (Linux's ancillary data, which `pcap_compile` uses on live
+//! kernel interfaces only) is not in an mbuf; a program compiled for a dead handle does not use it.
 
 use std::fmt;
 use std::ptr::NonNull;
@@ -75,8 +76,8 @@ impl Filter {
     /// Loads a program of `pcap_compile`'s, made for link type Ethernet.
     ///
     /// # Errors
-    /// When the program is malformed, reads data beside the packet, or DPDK does not take it. All but the first can be run in user
-    /// space, by libpcap's interpreter.
+    /// When the program is malformed, reads data beside the packet, or DPDK does not take it. All but the first can be
+    /// run in user space, by libpcap's interpreter.
     pub fn new(_eal: &Eal, program: &[ClassicInstruction]) -> Result<Self, FilterError> {
         if program.is_empty() || program.len() > INSTRUCTIONS_MAX {
             let why = format!("the program has {} instructions; accepted are 1 to {INSTRUCTIONS_MAX}", program.len());
@@ -140,7 +141,8 @@ impl Drop for Filter {
     }
 }
 
-/// The program's native code, when DPDK made any: it has a compiler for x86-64 and 64-bit Arm, and needs executable memory.
+/// The program's native code, when DPDK made any: it has a compiler for x86-64 and 64-bit Arm, and needs executable
+/// memory.
 fn native_code(program: NonNull<sys::rte_bpf>) -> Option<NativeCode> {
     let mut native = sys::rte_bpf_jit { func: None, sz: 0 };
     // SAFETY: the program is loaded and the pointer valid.

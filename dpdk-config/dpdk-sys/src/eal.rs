@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-//! EAL, DPDK's environment abstraction layer: started once a process, with its log, signals and CPU mask kept under control.
+//! EAL, DPDK's environment abstraction layer: started once a process, with its log, signals and CPU mask kept under
+//! control.
 //!
-//! What `rte_eal_init` does to its caller, and what [`Eal::init`] does about it: it sets the calling thread's CPU mask to that of the main lcore
-//! (the mask is restored); it starts threads of its own that would take the process's signals (they inherit a mask that blocks all but
-//! faults); it writes to standard error (see [`EalLog`]). It installs no signal handlers that stay.
+//! What `rte_eal_init` does to its caller, and what [`Eal::init`] does about it: it sets the calling thread's CPU mask
+//! to that of the main lcore (the mask is restored); it starts threads of its own that would take the process's signals
+//! (they inherit a mask that blocks all but faults); it writes to standard error (see [`EalLog`]). It installs no
+//! signal handlers that stay.
 
 use std::ffi::{CStr, CString, c_char};
 use std::os::fd::{IntoRawFd, OwnedFd};
@@ -75,7 +77,8 @@ impl Eal {
         (0..sys::SHIM_MAX_LCORES as u32).filter_map(|id| lcore(id, main)).collect()
     }
 
-    /// Creates or probes a device while EAL runs: a virtual device such as `net_pcap0,rx_pcap=x.pcap`, or a PCI address.
+    /// Creates or probes a device while EAL runs: a virtual device such as `net_pcap0,rx_pcap=x.pcap`, or a PCI
+    /// address.
     ///
     /// # Errors
     /// When no driver takes the device or the driver refuses its arguments.
@@ -89,14 +92,15 @@ impl Eal {
         }
     }
 
-    /// Takes EAL down: unmaps its memory, closes its devices' files, removes its runtime files. Not needed before the process's end.
+    /// Takes EAL down: unmaps its memory, closes its devices' files, removes its runtime files. Not needed before the
+    /// process's end.
     ///
     /// # Errors
     /// While a port, queue, ring, filter or registered thread of this crate is alive, or a pool's mbuf is in use.
     ///
     /// # Safety
-    /// No [`crate::Mbuf`] or non-empty [`crate::Burst`] exists any more on any thread, no other [`Eal`] or [`crate::Mempool`] handle is
-    /// used afterwards, and no other code of the process uses DPDK.
+    /// No [`crate::Mbuf`] or non-empty [`crate::Burst`] exists any more on any thread, no other [`Eal`] or
+    /// [`crate::Mempool`] handle is used afterwards, and no other code of the process uses DPDK.
     pub unsafe fn cleanup(self) -> Result<(), Error> {
         let mut state = STATE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         if *state != State::Up {
@@ -143,9 +147,11 @@ fn start(arguments: Vec<CString>) -> Result<(), Error> {
     let mut pointers: Vec<*mut c_char> = arguments.into_iter().map(CString::into_raw).collect();
     let count = i32::try_from(pointers.len()).map_err(|_| Error::new("EAL was given too many arguments"))?;
     pointers.push(std::ptr::null_mut());
-    // EAL reorders the list and keeps pointers into the strings, so both are given away: they live as long as the process.
+    // EAL reorders the list and keeps pointers into the strings, so both are given away: they live as long as the
+    // process.
     let pointers = pointers.leak();
-    // SAFETY: `pointers` is a null-terminated argument vector of `count` strings that are never freed, and STATE excludes a second call.
+    // SAFETY: `pointers` is a null-terminated argument vector of `count` strings that are never freed, and STATE
+    // excludes a second call.
     if unsafe { sys::rte_eal_init(count, pointers.as_mut_ptr()) } >= 0 {
         return Ok(());
     }

@@ -1,22 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A packet in DPDK's memory, and a burst of packets.
+//! A packet in DPDK's memory.
 //!
-//! Fields are read in place at the offsets of `constants.h`, which the compiler took from the headers of the DPDK this is built against.
+//! Fields are read in place at the offsets of `constants.h`, which the compiler took from the headers of the DPDK this
+//! is built against.
 
 use std::fmt;
-use std::mem::{ManuallyDrop, MaybeUninit, size_of};
-use std::ops::{Deref, DerefMut};
+use std::mem::{ManuallyDrop, size_of};
 use std::ptr::NonNull;
 use std::slice;
 
 use crate::{Eal, Error, sys};
 
-/// Packets of one burst, DPDK's usual number: enough to hide memory latency, few enough to stay in the first-level cache.
-pub const BURST_CAPACITY: usize = 32;
-
 /// One received or new packet: a chain of one or more segments, owned.
 ///
-/// Its drop frees it. On the packet path let a [`Burst`] free many at once.
+/// Its drop frees it. On the packet path let a [`crate::Burst`] free many at once.
 #[repr(transparent)]
 pub struct Mbuf {
     mbuf: NonNull<sys::rte_mbuf>,
@@ -90,7 +87,8 @@ impl Mbuf {
         (self.flags() & sys::SHIM_RX_RSS_HASH != 0).then(|| self.field::<u32, { sys::SHIM_MBUF_HASH_RSS_OFFSET }>())
     }
 
-    /// The VLAN tag's control information that the driver took out of the packet, when it did (stripping is off unless a driver insists).
+    /// The VLAN tag's control information that the driver took out of the packet, when it did (stripping is off unless
+    /// a driver insists).
     #[inline]
     pub fn stripped_vlan(&self) -> Option<u16> {
         let stripped = sys::SHIM_RX_VLAN | sys::SHIM_RX_VLAN_STRIPPED;
@@ -103,8 +101,8 @@ impl Mbuf {
         self.field::<u64, { sys::SHIM_MBUF_OL_FLAGS_OFFSET }>()
     }
 
-    /// The receive timestamp, when the driver gave this packet one. Its unit is the driver's: microseconds since 1970 (net_pcap), or ticks of
-    /// the device's clock.
+    /// The receive timestamp, when the driver gave this packet one. Its unit is the driver's: microseconds since 1970
+    /// (net_pcap), or ticks of the device's clock.
     #[inline]
     pub fn timestamp(&self, field: &TimestampField) -> Option<u64> {
         if self.flags() & field.flag == 0 {
@@ -132,10 +130,12 @@ impl Mbuf {
         Some(unsafe { slice::from_raw_parts_mut(data.as_ptr().cast_mut(), data.len()) })
     }
 
-    /// Copies `bytes` behind the packet's last byte; false when the last segment has no room for them, and nothing is done then.
+    /// Copies `bytes` behind the packet's last byte; false when the last segment has no room for them, and nothing is
+    /// done then.
     pub fn append(&mut self, bytes: &[u8]) -> bool {
         let Ok(count) = u16::try_from(bytes.len()) else { return false };
-        // SAFETY: the chain is valid and owned; a pointer that is not null leads to `count` free bytes, apart from `bytes`.
+        // SAFETY: the chain is valid and owned; a pointer that is not null leads to `count` free bytes, apart from
+        // `bytes`.
         unsafe {
             let target = sys::shim_mbuf_append(self.mbuf.as_ptr(), count);
             if target.is_null() {
@@ -168,7 +168,8 @@ impl Mbuf {
 
     #[inline]
     fn field<T: Copy, const OFFSET: u64>(&self) -> T {
-        // SAFETY: the offset and type of the field are those of the headers (checked at compile time below), and the mbuf is valid.
+        // SAFETY: the offset and type of the field are those of the headers (checked at compile time below), and the
+        // mbuf is valid.
         unsafe { self.mbuf.as_ptr().cast::<u8>().add(OFFSET as usize).cast::<T>().read() }
     }
 }
@@ -232,145 +233,6 @@ unsafe fn next_segment(segment: NonNull<sys::rte_mbuf>) -> Option<NonNull<sys::r
     }
 }
 
-/// Up to [`BURST_CAPACITY`] packets, freed together.
-pub struct Burst {
-    /// The first `count` are initialised.
-    mbufs: [MaybeUninit<Mbuf>; BURST_CAPACITY],
-    count: usize,
-}
-
-impl Burst {
-    /// An empty burst.
-    pub const fn new() -> Self {
-        Self { mbufs: [const { MaybeUninit::uninit() }; BURST_CAPACITY], count: 0 }
-    }
-
-    /// Frees all packets, in bulk.
-    #[inline]
-    pub fn clear(&mut self) {
-        let count = std::mem::take(&mut self.count);
-        if count > 0 {
-            // SAFETY: the first `count` places hold owned mbufs, which are forgotten by the count of 0.
-            unsafe { sys::shim_mbuf_free_bulk(self.mbufs.as_mut_ptr().cast(), count as u32) }
-        }
-    }
-
-    /// Adds a packet at the end.
-    ///
-    /// # Errors
-    /// Gives the packet back when the burst is full.
-    #[inline]
-    pub fn push(&mut self, mbuf: Mbuf) -> Result<(), Mbuf> {
-        match self.mbufs.get_mut(self.count) {
-            Some(place) => {
-                place.write(mbuf);
-                self.count += 1;
-                Ok(())
-            }
-            None => Err(mbuf),
-        }
-    }
-
-    /// Takes the last packet out.
-    #[inline]
-    pub fn pop(&mut self) -> Option<Mbuf> {
-        self.count = self.count.checked_sub(1)?;
-        // SAFETY: the place was initialised and is beyond the count now.
-        Some(unsafe { self.mbufs[self.count].assume_init_read() })
-    }
-
-    /// Takes a packet out and puts the last one in its place; none when there is no packet at `index`.
-    #[inline]
-    pub fn swap_remove(&mut self, index: usize) -> Option<Mbuf> {
-        let last = self.count.checked_sub(1)?;
-        if index > last {
-            return None;
-        }
-        self.mbufs.swap(index, last);
-        self.pop()
-    }
-
-    /// Takes all packets out in order, one by one. What is left when the iterator is dropped is freed.
-    pub fn drain_all(&mut self) -> impl Iterator<Item = Mbuf> {
-        let mut taken = std::mem::take(self);
-        taken.reverse();
-        std::iter::from_fn(move || taken.pop())
-    }
-
-    /// Whether no place is free.
-    pub fn is_full(&self) -> bool {
-        self.count == BURST_CAPACITY
-    }
-
-    /// The free places as DPDK's functions take them, and their number.
-    #[inline]
-    pub(crate) fn free_places(&mut self) -> (*mut *mut sys::rte_mbuf, usize) {
-        let free = &mut self.mbufs[self.count..];
-        (free.as_mut_ptr().cast(), free.len())
-    }
-
-    /// # Safety
-    /// The first `count` free places were filled with mbufs that have no other owner, and `count` is at most their number.
-    #[inline]
-    pub(crate) unsafe fn grow(&mut self, count: usize) {
-        self.count += count;
-    }
-
-    /// The packets as DPDK's functions take them, and their number.
-    #[inline]
-    pub(crate) fn filled_places(&mut self) -> (*mut *mut sys::rte_mbuf, usize) {
-        (self.mbufs.as_mut_ptr().cast(), self.count)
-    }
-
-    /// Forgets the first `count` packets and moves the others to the front.
-    ///
-    /// # Safety
-    /// Those packets have got another owner, and `count` is at most the number of packets.
-    #[inline]
-    pub(crate) unsafe fn forget_front(&mut self, count: usize) {
-        let base = self.mbufs.as_mut_ptr();
-        // SAFETY: both ranges are inside the array; what they move to is not dropped, since it is another's or uninitialised.
-        unsafe { std::ptr::copy(base.add(count), base, self.count - count) };
-        self.count -= count;
-    }
-}
-
-impl Deref for Burst {
-    type Target = [Mbuf];
-
-    #[inline]
-    fn deref(&self) -> &[Mbuf] {
-        // SAFETY: the first `count` places are initialised.
-        unsafe { slice::from_raw_parts(self.mbufs.as_ptr().cast(), self.count) }
-    }
-}
-
-impl DerefMut for Burst {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut [Mbuf] {
-        // SAFETY: the first `count` places are initialised.
-        unsafe { slice::from_raw_parts_mut(self.mbufs.as_mut_ptr().cast(), self.count) }
-    }
-}
-
-impl Default for Burst {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Drop for Burst {
-    fn drop(&mut self) {
-        self.clear();
-    }
-}
-
-impl fmt::Debug for Burst {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_list().entries(self.iter()).finish()
-    }
-}
-
 /// Where drivers of this process put a packet's receive timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimestampField {
@@ -379,7 +241,8 @@ pub struct TimestampField {
 }
 
 impl TimestampField {
-    /// Looks the field up, after the ports were started: drivers register it on configuration or start. None when no driver did.
+    /// Looks the field up, after the ports were started: drivers register it on configuration or start. None when no
+    /// driver did.
     pub fn lookup(_eal: &Eal) -> Option<Self> {
         let (mut offset, mut flag) = (0, 0);
         // SAFETY: both pointers are valid for the call.
@@ -406,7 +269,8 @@ impl TimestampField {
     /// Gives a packet a timestamp.
     pub fn write(&self, mbuf: &mut Mbuf, timestamp: u64) {
         let base = mbuf.mbuf.as_ptr().cast::<u8>();
-        // SAFETY: the field's place lies inside the mbuf (see lookup), the flags' place is the headers', and the mbuf is owned.
+        // SAFETY: the field's place lies inside the mbuf (see lookup), the flags' place is the headers', and the mbuf
+        // is owned.
         unsafe {
             base.add(self.offset).cast::<u64>().write_unaligned(timestamp);
             let flags = base.add(sys::SHIM_MBUF_OL_FLAGS_OFFSET as usize).cast::<u64>();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Pools of packet buffers. A pool's memory is freed by EAL's cleanup alone, so its handle can be copied and mbufs need no lifetime.
+//! Pools of packet buffers. A pool's memory is freed by EAL's cleanup alone, so its handle can be copied and mbufs need
+//! no lifetime.
 
 use std::ffi::{CStr, CString};
 use std::ptr::NonNull;
@@ -44,7 +45,8 @@ pub struct Mempool {
     data_bytes: u16,
 }
 
-// SAFETY: DPDK's pools may be used by several threads at once; each has its own cache or uses the ring, which synchronises.
+// SAFETY: DPDK's pools may be used by several threads at once; each has its own cache or uses the ring, which
+// synchronises.
 unsafe impl Send for Mempool {}
 // SAFETY: as above.
 unsafe impl Sync for Mempool {}
@@ -96,7 +98,8 @@ impl Mempool {
         }
     }
 
-    /// Mbufs that are out of the pool: with a driver, in a ring, or owned by the program. Walks all caches; not for every packet.
+    /// Mbufs that are out of the pool: with a driver, in a ring, or owned by the program. Walks all caches; not for
+    /// every packet.
     ///
     /// While other threads take and give back mbufs this is an estimate; it is exact when they are at rest.
     pub fn in_use(&self) -> u32 {
@@ -123,7 +126,8 @@ impl Mempool {
     /// Fills the free places of a burst with empty mbufs, all or none. Returns whether it did.
     pub fn allocate_burst(&self, burst: &mut Burst) -> bool {
         let (places, count) = burst.free_places();
-        // SAFETY: `places` has room for `count` pointers; on success all are filled with new mbufs that have no other owner.
+        // SAFETY: `places` has room for `count` pointers; on success all are filled with new mbufs that have no other
+        // owner.
         unsafe {
             if sys::shim_mbuf_alloc_bulk(self.pool.as_ptr(), places, count as u32) != 0 {
                 return false;

@@ -12,17 +12,15 @@ use crate::eal::live;
 use crate::queue::{QueueToken, RxQueue, TxQueue};
 use crate::ring::Ring;
 use crate::{Eal, Error, Mempool, sys};
+use plan::Plan;
 
+mod plan;
 mod types;
 
 pub use types::{
     Link, MacAddress, PortConfiguration, PortInformation, PortSetup, PortStatistics, RssConfiguration, RssSymmetry,
 };
 
-/// Most bytes of an RSS key that any driver takes.
-const RSS_KEY_BYTES_MAX: usize = 64;
-/// The RSS key's repeated two bytes: with every 16 bits alike, Toeplitz gives both directions of a flow the same value.
-const SYMMETRIC_KEY_PAIR: [u8; 2] = [0x6d, 0x5a];
 /// Descriptors of the transmit queues that some drivers insist on; they carry nothing.
 const TX_DESCRIPTORS: u16 = 256;
 
@@ -53,7 +51,8 @@ enum State {
 }
 
 impl Port {
-    /// All ports, with what their drivers say of them. Ports that another device owns, such as a bond's members, are left out.
+    /// All ports, with what their drivers say of them. Ports that another device owns, such as a bond's members, are
+    /// left out.
     pub fn list(_eal: &Eal) -> Vec<PortInformation> {
         let mut list = Vec::new();
         let mut next = 0_u16;
@@ -70,7 +69,8 @@ impl Port {
         }
     }
 
-    /// Opens a port by its name: a PCI address (`0000:03:00.0`, or `03:00.0`), or a virtual device's name with or without its arguments.
+    /// Opens a port by its name: a PCI address (`0000:03:00.0`, or `03:00.0`), or a virtual device's name with or
+    /// without its arguments.
     ///
     /// # Errors
     /// When there is no such port (the message lists those there are), or it was opened already.
@@ -152,10 +152,12 @@ impl Port {
         Ok(self.setup.insert(plan.setup(descriptors.0)))
     }
 
-    /// Starts the port and hands out its queues. With several queues and RSS, the redirection table is spread over them evenly.
+    /// Starts the port and hands out its queues. With several queues and RSS, the redirection table is spread over them
+    /// evenly.
     ///
     /// # Errors
-    /// When the port is not configured or started already, or the driver refuses, such as for a pool too small for its descriptors.
+    /// When the port is not configured or started already, or the driver refuses, such as for a pool too small for its
+    /// descriptors.
     pub fn start(&mut self) -> Result<(Vec<RxQueue>, Vec<TxQueue>), Error> {
         let Some(setup) = self.setup.as_mut().filter(|_| self.state == State::Configured) else {
             return Err(self.error("can only be started when it is configured and stopped"));
@@ -288,10 +290,11 @@ impl Port {
             return Ok(());
         }
         self.stop()?;
+        let is_virtual = self.information().is_ok_and(|information| information.bus == "vdev");
         // SAFETY: the port is valid and stopped; the device pointer is taken while it is.
         let (device, code) = unsafe { (sys::shim_port_device(self.id), sys::rte_eth_dev_close(self.id)) };
         self.state = State::Closed;
-        if !device.is_null() && !self.is_pci() {
+        if !device.is_null() && is_virtual {
             // SAFETY: the device is EAL's and its only port is closed. A failure leaves an entry without a port behind.
             unsafe { sys::rte_dev_remove(device) };
         }
@@ -300,10 +303,6 @@ impl Port {
         }
         live::remove();
         self.check(code, "cannot be closed")
-    }
-
-    fn is_pci(&self) -> bool {
-        normalise_pci_address(&self.name).is_some()
     }
 
     fn check(&self, code: i32, what: &str) -> Result<(), Error> {
@@ -316,108 +315,12 @@ impl Port {
 }
 
 impl Drop for Port {
-    /// Closes the port if it can; with queues still out it stays as it is, started and claimed, since they may be polled.
+    /// Closes the port if it can; with queues still out it stays as it is, started and claimed, since they may be
+    /// polled.
     fn drop(&mut self) {
         if self.close_once().is_err() && self.state != State::Closed {
             // The driver still uses the rings.
             mem::forget(mem::take(&mut self.rings));
-        }
-    }
-}
-
-/// A configuration worked out for a device.
-struct Plan {
-    raw: sys::shim_port_configuration,
-    key: [u8; RSS_KEY_BYTES_MAX],
-    symmetry: RssSymmetry,
-    scatter: bool,
-    timestamps: bool,
-}
-
-impl Plan {
-    fn new(device: &PortInformation, wanted: &PortConfiguration, buffer_bytes: u16) -> Result<Self, String> {
-        if wanted.rx_queues == 0 || wanted.rx_queues > device.max_rx_queues {
-            return Err(format!("was given {} receive queues; it has 1 to {}", wanted.rx_queues, device.max_rx_queues));
-        }
-        let tx_queues = wanted.tx_queues.unwrap_or_else(|| wanted.rx_queues.min(device.max_tx_queues));
-        if tx_queues > device.max_tx_queues {
-            return Err(format!("was given {tx_queues} transmit queues; it has 0 to {}", device.max_tx_queues));
-        }
-        if let Some(mtu) = wanted.mtu
-            && (mtu < device.min_mtu || (device.max_mtu != 0 && mtu > device.max_mtu))
-        {
-            return Err(format!("was given an MTU of {mtu}; it has {} to {}", device.min_mtu, device.max_mtu));
-        }
-        let frame_bytes = u64::from(wanted.mtu.unwrap_or(1500)) + sys::SHIM_MTU_OVERHEAD_BYTES;
-        let scatter = frame_bytes > u64::from(buffer_bytes) && device.rx_offloads & sys::SHIM_OFFLOAD_SCATTER != 0;
-        let timestamps = wanted.timestamps && device.rx_offloads & sys::SHIM_OFFLOAD_TIMESTAMP != 0;
-        let mut plan = Self {
-            raw: sys::shim_port_configuration {
-                rx_offloads: 0,
-                rss_functions: 0,
-                rss_key: std::ptr::null(),
-                rss_key_bytes: 0,
-                symmetric_toeplitz_sort: 0,
-                rx_interrupts: u8::from(wanted.rx_interrupts),
-                rx_queues: wanted.rx_queues,
-                tx_queues,
-                mtu: u32::from(wanted.mtu.unwrap_or(0)),
-            },
-            key: [0; RSS_KEY_BYTES_MAX],
-            symmetry: RssSymmetry::None,
-            scatter,
-            timestamps,
-        };
-        for (in_force, offload) in [(scatter, sys::SHIM_OFFLOAD_SCATTER), (timestamps, sys::SHIM_OFFLOAD_TIMESTAMP)] {
-            plan.raw.rx_offloads |= if in_force { offload } else { 0 };
-        }
-        if let Some(rss) = &wanted.rss {
-            plan.add_rss(device, rss);
-        }
-        Ok(plan)
-    }
-
-    fn add_rss(&mut self, device: &PortInformation, wanted: &RssConfiguration) {
-        self.raw.rss_functions = wanted.functions & device.rss_functions;
-        if self.raw.rss_functions == 0 || self.raw.rx_queues < 2 {
-            self.raw.rss_functions = 0;
-            return;
-        }
-        self.raw.rx_offloads |= device.rx_offloads & sys::SHIM_OFFLOAD_RSS_HASH;
-        let key_bytes = usize::from(device.hash_key_bytes);
-        if (1..=RSS_KEY_BYTES_MAX).contains(&key_bytes) {
-            for (place, byte) in self.key.iter_mut().zip(SYMMETRIC_KEY_PAIR.iter().cycle()) {
-                *place = *byte;
-            }
-            self.raw.rss_key_bytes = device.hash_key_bytes;
-            self.symmetry = RssSymmetry::Key;
-        }
-        if device.sorts_tuples {
-            self.raw.symmetric_toeplitz_sort = 1;
-            self.symmetry = RssSymmetry::SortedTuple;
-        }
-    }
-
-    fn apply(&self, port: u16) -> i32 {
-        let mut raw = self.raw;
-        if raw.rss_key_bytes > 0 {
-            raw.rss_key = self.key.as_ptr();
-        }
-        // SAFETY: the structure and the key live through the call.
-        unsafe { sys::shim_port_configure(port, &raw const raw) }
-    }
-
-    fn setup(&self, rx_descriptors: u16) -> PortSetup {
-        PortSetup {
-            rx_queues: self.raw.rx_queues,
-            tx_queues: self.raw.tx_queues,
-            rx_descriptors,
-            scatter: self.scatter,
-            timestamps: self.timestamps,
-            rss_functions: self.raw.rss_functions,
-            rss_symmetry: self.symmetry,
-            redirection_spread: false,
-            vlan_stripped: false,
         }
     }
 }

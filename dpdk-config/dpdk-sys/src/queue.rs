@@ -24,12 +24,13 @@ impl RxQueue {
 
     /// Receives what has come, up to the burst's free places, behind the packets the burst holds. Never waits.
     ///
-    /// Returns the number of packets added. Clear the burst first: vector drivers give nothing for fewer than 4 or 8 places.
+    /// Returns the number of packets added. Clear the burst first: vector drivers give nothing for fewer than 4 or 8
+    /// places.
     #[inline]
     pub fn receive(&mut self, burst: &mut Burst) -> usize {
         let (places, count) = burst.free_places();
-        // SAFETY: the port is started while the token lives, this queue is polled by its one owner, and `places` has room for
-        // `count` pointers, of which the driver fills the first `received` with mbufs that are ours now.
+        // SAFETY: the port is started while the token lives, this queue is polled by its one owner, and `places` has
+        // room for `count` pointers, of which the driver fills the first `received` with mbufs that are ours now.
         unsafe {
             let received = sys::shim_rx_burst(self.port, self.queue, places, count as u16);
             let received = usize::from(received).min(count);
@@ -50,8 +51,8 @@ impl RxQueue {
 
     /// Sleeps until the queue's interrupt, or at most `limit`. The port must have been configured with `rx_interrupts`.
     ///
-    /// Call it after an empty poll; packets that came between that poll and the arming of the interrupt raise it at once on most
-    /// drivers, and are found after `limit` on the others, so keep `limit` short.
+    /// Call it after an empty poll; packets that came between that poll and the arming of the interrupt raise it at
+    /// once on most drivers, and are found after `limit` on the others, so keep `limit` short.
     ///
     /// # Errors
     /// When the driver has no interrupt for this queue.
@@ -112,12 +113,13 @@ impl TxQueue {
         Self { port, queue, _token: token }
     }
 
-    /// Sends packets from the front of the burst and removes them from it. Never waits. Returns how many the driver took.
+    /// Sends packets from the front of the burst and removes them from it. Never waits. Returns how many the driver
+    /// took.
     #[inline]
     pub fn transmit(&mut self, burst: &mut Burst) -> usize {
         let (places, count) = burst.filled_places();
-        // SAFETY: the port is started while the token lives, this queue has one owner, and the first `sent` mbufs belong to the
-        // driver afterwards.
+        // SAFETY: the port is started while the token lives, this queue has one owner, and the first `sent` mbufs
+        // belong to the driver afterwards.
         unsafe {
             let sent = usize::from(sys::shim_tx_burst(self.port, self.queue, places, count as u16)).min(count);
             burst.forget_front(sent);

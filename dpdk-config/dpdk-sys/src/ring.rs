@@ -35,13 +35,13 @@ impl Producer {
         Self { ring }
     }
 
-    /// Puts packets from the front of the burst into the ring and removes them from it. Never waits. Returns how many went in;
-    /// the others stay in the burst.
+    /// Puts packets from the front of the burst into the ring and removes them from it. Never waits. Returns how many
+    /// went in; the others stay in the burst.
     #[inline]
     pub fn enqueue(&mut self, burst: &mut Burst) -> usize {
         let (places, count) = burst.filled_places();
-        // SAFETY: the ring lives as long as `self.ring`, its one producer is borrowed mutably, and the first `taken` mbufs belong
-        // to the ring afterwards.
+        // SAFETY: the ring lives as long as `self.ring`, its one producer is borrowed mutably, and the first `taken`
+        // mbufs belong to the ring afterwards.
         unsafe {
             let taken = sys::shim_ring_enqueue_burst_sp(self.ring.ring.as_ptr(), places.cast(), count as u32);
             let taken = (taken as usize).min(count);
@@ -78,7 +78,8 @@ pub struct Consumer {
 }
 
 impl Consumer {
-    /// Takes packets out, up to the burst's free places, behind those the burst holds. Never waits. Returns how many were added.
+    /// Takes packets out, up to the burst's free places, behind those the burst holds. Never waits. Returns how many
+    /// were added.
     #[inline]
     pub fn dequeue(&mut self, burst: &mut Burst) -> usize {
         // SAFETY: the one consumer is borrowed mutably.
@@ -142,7 +143,8 @@ impl Ring {
     #[inline]
     unsafe fn dequeue(&self, burst: &mut Burst) -> usize {
         let (places, count) = burst.free_places();
-        // SAFETY: `places` has room for `count` pointers; the ring holds only mbufs that were given to it, and those come out once.
+        // SAFETY: `places` has room for `count` pointers; the ring holds only mbufs that were given to it, and those
+        // come out once.
         unsafe {
             let taken = sys::shim_ring_dequeue_burst_sc(self.ring.as_ptr(), places.cast(), count as u32);
             let taken = (taken as usize).min(count);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! A port whose receive queues are rings: what a replay puts into a ring, a worker receives from the queue as from a NIC.
+//! A port whose receive queues are rings: what a replay puts into a ring, a worker receives from the queue as from a
+//! NIC.
 
 use std::ffi::CString;
 use std::mem;
@@ -20,7 +21,8 @@ const NAME_BYTES_MAX: usize = 16;
 pub struct RingPort {
     /// The port, to be configured with as many receive queues as there are feeders, and started.
     pub port: Port,
-    /// The producer of each queue, in the order of the queues. A producer that finds its ring full waits as it likes: nothing is lost.
+    /// The producer of each queue, in the order of the queues. A producer that finds its ring full waits as it likes:
+    /// nothing is lost.
     pub feeders: Vec<Producer>,
 }
 
@@ -45,7 +47,8 @@ impl RingPort {
             .map(|queue| Ring::create(eal, &format!("{name}_q{queue}"), capacity, socket).map(Arc::new))
             .collect::<Result<Vec<_>, Error>>()?;
         let pointers: Vec<*mut sys::rte_ring> = rings.iter().map(|ring| ring.as_raw()).collect();
-        // The driver does not do without a transmit queue. What is sent into this one stays there until the port is closed.
+        // The driver does not do without a transmit queue. What is sent into this one stays there until the port is
+        // closed.
         let sent = Arc::new(Ring::create(eal, &format!("{name}_tx"), TX_CAPACITY, socket)?);
         let sent_pointer = sent.as_raw();
         // SAFETY: EAL is up; the name and the array live through the call, and the port keeps the rings alive.

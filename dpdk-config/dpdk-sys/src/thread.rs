@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Worker threads: ordinary threads with an explicit CPU mask, registered with DPDK.
 //!
-//! Why not EAL's own lcore threads (`rte_eal_remote_launch`): those are created at EAL's start from `--lcores`, cannot be created later,
-//! never end before the process does, have no join handle, and a panic on one would unwind into C. A thread that calls
-//! `rte_thread_register` gets an lcore id of its own and with it the same mempool caches; it has a name, a join handle and a
-//! mask of ours. There may be more of them than CPUs (up to DPDK's limit of 128 lcores, EAL's included), and `--lcores 0@0,1@0,2@1` works
-//! as well: EAL's threads of lcores 1 and 2 then sleep in a pipe, and [`crate::Eal::lcores`] gives their masks for the workers.
+//! Why not EAL's own lcore threads (`rte_eal_remote_launch`): those are created at EAL's start from `--lcores`, cannot
+//! be created later, never end before the process does, have no join handle, and a panic on one would unwind into C. A
+//! thread that calls `rte_thread_register` gets an lcore id of its own and with it the same mempool caches; it has a
+//! name, a join handle and a mask of ours. There may be more of them than CPUs (up to DPDK's limit of 128 lcores, EAL's
+//! included), and `--lcores 0@0,1@0,2@1` works as well: EAL's threads of lcores 1 and 2 then sleep in a pipe, and
+//! [`crate::Eal::lcores`] gives their masks for the workers.
 //!
-//! When several workers share a CPU, create their pools with [`crate::MempoolHandler::RelaxedTail`]: the default handler spins
-//! while another thread is inside the pool, which may be preempted.
+//! When several workers share a CPU, create their pools with [`crate::MempoolHandler::RelaxedTail`]: the default
+//! handler spins while another thread is inside the pool, which may be preempted.
 
 use std::fmt;
 use std::io;
@@ -25,10 +26,12 @@ const CPU_LIMIT: usize = libc::CPU_SETSIZE as usize;
 /// Words of 64 CPUs in a mask.
 const CPU_WORDS: usize = CPU_LIMIT / 64;
 
-/// Starts a thread that is pinned to `cpus`, takes no signals, is registered with DPDK, and runs `body` with its lcore id.
+/// Starts a thread that is pinned to `cpus`, takes no signals, is registered with DPDK, and runs `body` with its lcore
+/// id.
 ///
 /// # Errors
-/// When the thread cannot be created, pinned (a CPU of the mask is absent or not allowed) or registered. `body` has not run then.
+/// When the thread cannot be created, pinned (a CPU of the mask is absent or not allowed) or registered. `body` has not
+/// run then.
 pub fn spawn_worker<T, F>(eal: &Eal, name: &str, cpus: &CpuSet, body: F) -> Result<Worker<T>, Error>
 where
     T: Send + 'static,
@@ -126,7 +129,8 @@ impl Registration {
 impl Drop for Registration {
     fn drop(&mut self) {
         if self.owned {
-            // SAFETY: this thread registered itself (the type is not Send) and EAL is up, since cleanup counts registrations.
+            // SAFETY: this thread registered itself (the type is not Send) and EAL is up, since cleanup counts
+            // registrations.
             unsafe { sys::rte_thread_unregister() };
             live::remove();
         }
@@ -141,7 +145,8 @@ pub fn block_signals() -> io::Result<()> {
     set_signal_mask(&asynchronous_signals()).map(|_| ())
 }
 
-/// All signals without the synchronous ones, whose blocking would turn a fault that EAL handles into the process's death.
+/// All signals without the synchronous ones, whose blocking would turn a fault that EAL handles into the process's
+/// death.
 pub(crate) fn asynchronous_signals() -> libc::sigset_t {
     // SAFETY: sigset_t is plain data that sigfillset initialises; the signal numbers are valid.
     unsafe {
@@ -194,7 +199,8 @@ impl CpuSet {
     /// Restricts the current thread to these CPUs.
     ///
     /// # Errors
-    /// When the set is empty, or has no CPU that is online and allowed; and, unlike the system call, when any of its CPUs is not.
+    /// When the set is empty, or has no CPU that is online and allowed; and, unlike the system call, when any of its
+    /// CPUs is not.
     pub fn pin_current_thread(&self) -> io::Result<()> {
         self.apply()?;
         let in_force = Self::of_current_thread()?;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-//! EAL without huge pages, as root and as an ordinary user: pools, rings, a ring port on two queues, net_pcap, segments, filters.
+//! EAL without huge pages, as root and as an ordinary user: pools, rings, a ring port on two queues, net_pcap,
+//! segments, filters.
 //!
 //! EAL starts once a process, so this binary has one test, which goes through its parts in order.
 
@@ -183,7 +184,8 @@ fn compiled(expression: &str) -> (pcap::BpfProgram, Vec<ClassicInstruction>) {
     (program, instructions)
 }
 
-/// Native code, DPDK's interpreter and libpcap agree on whole and on segmented packets, whatever their bytes and length.
+/// Native code, DPDK's interpreter and libpcap agree on whole and on segmented packets, whatever their bytes and
+/// length.
 fn filters(eal: &Eal, packets: &Mempool) {
     let mut random = fastrand::Rng::with_seed(0xf117_e400);
     let mut matched = 0;
@@ -247,7 +249,8 @@ fn in_segments(packets: &Mempool, parts: &[&[u8]]) -> Mbuf {
     head
 }
 
-/// A feeding thread and two workers, more threads than this machine may have CPUs: everything arrives, in order, on its queue.
+/// A feeding thread and two workers, more threads than this machine may have CPUs: everything arrives, in order, on its
+/// queue.
 fn ring_port_on_two_queues(eal: &Eal, packets: &Mempool) {
     const PACKETS_PER_QUEUE: u32 = 20_000;
     let RingPort { mut port, mut feeders } = RingPort::create(eal, "replay", 2, 128, None).unwrap();
@@ -332,7 +335,8 @@ fn ring_port_on_two_queues(eal: &Eal, packets: &Mempool) {
     assert!(RingPort::create(eal, "replay", 17, 8, None).unwrap_err().to_string().contains("accepted are 1 to 16"));
 }
 
-/// net_pcap gives a file's packets with its timestamps, in several segments where they are larger than the pool's buffers.
+/// net_pcap gives a file's packets with its timestamps, in several segments where they are larger than the pool's
+/// buffers.
 fn capture_file(eal: &Eal, packets: &Mempool, directory: &Path) {
     let frames: Vec<Vec<u8>> = (0..100).map(|number| udp_frame(number, usize::from(number) * 20)).collect();
     let path = directory.join("frames.pcap");

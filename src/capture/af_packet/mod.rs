@@ -229,7 +229,7 @@ impl Source for AfPacketSource {
         self.placement
     }
 
-    fn quiet_until_ns(&self) -> Option<i64> {
+    fn wall_ns(&mut self) -> Option<i64> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).ok()?;
         i64::try_from(now.saturating_sub(DELAY).as_nanos()).ok()
     }

@@ -30,6 +30,8 @@ pub struct Transaction<'a> {
     pub requests: Direction,
     pub request: Option<Half<'a>>,
     pub response: Option<Half<'a>>,
+    /// Whether a part of the response was lost.
+    pub is_partial: bool,
     pub notes: &'a [&'static str],
 }
 
@@ -68,7 +70,8 @@ pub fn publish(
     let (request, response) = (transaction.request, transaction.response);
     // The request names the transaction, the response says what came of it.
     let (Some(asked), Some(answered)) = (request.or(response), response.or(request)) else { return };
-    let complete = request.is_some() && response.is_some_and(|response| response.message.response_code() == 0);
+    let succeeded = response.is_some_and(|response| response.message.response_code() == 0);
+    let status = if request.is_some() && succeeded && !transaction.is_partial { Status::Ok } else { Status::Error };
     let common = Common {
         name: "dns",
         network_protocol: Some("dns"),
@@ -77,7 +80,7 @@ pub fn publish(
         end_ns: response.map(|response| response.time_ns),
         source_bytes: request.map_or(0, |request| request.bytes),
         destination_bytes: response.map_or(0, |response| response.bytes),
-        status: if complete { Status::Ok } else { Status::Error },
+        status,
         notes: transaction.notes,
         icmp: None,
     };

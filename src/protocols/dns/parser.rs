@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::Options;
 use super::event::{self, Half, Transaction};
-use super::message::{Extent, Kind, Message, u16_at};
+use super::message::{Extent, HEADER_BYTES, Kind, Message, u16_at};
 use super::transfer::{AXFR, Further, IXFR, Outcome, Progress, Transfer};
 use super::waiting::{Query, Waiting};
 use crate::protocols::{AfterGap, Carrier, Context, Direction, End, Parser, ProtocolCounter, Step};
@@ -52,6 +52,16 @@ struct Stream {
     started_ns: Option<i64>,
     /// Bytes of a message with a hole that are still to come.
     skip_bytes: usize,
+    footing: Footing,
+}
+
+/// Whether it is known where the next message begins.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+enum Footing {
+    #[default]
+    Known,
+    /// Bytes were lost: what comes next must look like a message.
+    Lost,
 }
 
 impl DnsParser {
@@ -75,6 +85,15 @@ impl Parser for DnsParser {
         while let Some(rest) = bytes.get(consumed..).filter(|rest| !rest.is_empty()) {
             let stream = &mut self.streams[direction as usize];
             let started_ns = *stream.started_ns.get_or_insert(context.now_ns);
+            if stream.footing == Footing::Lost {
+                let Some(header) = rest.get(..2 + HEADER_BYTES) else {
+                    return Step::Consumed { bytes: consumed, need: 2 + HEADER_BYTES };
+                };
+                if !is_likely(header) {
+                    stream.started_ns = None;
+                    return Step::Resynchronise;
+                }
+            }
             let Some(length) = u16_at(rest, 0) else { return Step::Consumed { bytes: consumed, need: 2 } };
             let end = 2 + usize::from(length);
             let Some(message) = rest.get(2..end) else { return Step::Consumed { bytes: consumed, need: end } };
@@ -84,7 +103,13 @@ impl Parser for DnsParser {
                 self.fail(context, direction, message, note::ZERO_LENGTH);
                 return if self.is_foreign() { Step::NotMine } else { Step::Resynchronise };
             }
+            let footing = std::mem::take(&mut self.streams[direction as usize].footing);
             match Message::parse(message, Extent::Whole) {
+                None if footing == Footing::Lost => {
+                    self.streams[direction as usize].footing = Footing::Lost;
+                    context.count(ProtocolCounter::ParseFailures, 1);
+                    return Step::Resynchronise;
+                }
                 Some(parsed) => self.message(context, direction, message, &parsed, started_ns, end as u64),
                 None => self.fail(context, direction, message, note::NOT_DNS),
             }
@@ -99,16 +124,19 @@ impl Parser for DnsParser {
         self.expire(context);
         let stream = &mut self.streams[direction as usize];
         stream.started_ns = None;
-        if stream.skip_bytes > 0 {
+        if stream.skip_bytes as u64 >= missing_bytes {
             stream.skip_bytes = after(stream.skip_bytes, missing_bytes);
             return AfterGap::Continue;
         }
+        // The length of the broken message leads to the next one.
+        let left_bytes = u16_at(pending, 0).map_or(0, |length| (2 + usize::from(length)).saturating_sub(pending.len()));
+        stream.skip_bytes = after(left_bytes, missing_bytes);
+        if left_bytes as u64 != missing_bytes && stream.skip_bytes == 0 {
+            stream.footing = Footing::Lost;
+            self.waiting.damage_transfers(direction.opposite());
+        }
         if pending.is_empty() {
             return AfterGap::Restart;
-        }
-        // The length of the broken message leads to the next one.
-        if let Some(length) = u16_at(pending, 0) {
-            stream.skip_bytes = after((2 + usize::from(length)).saturating_sub(pending.len()), missing_bytes);
         }
         self.fail(context, direction, pending.get(2..).unwrap_or_default(), note::INCOMPLETE);
         AfterGap::Restart
@@ -161,6 +189,15 @@ impl Parser for DnsParser {
     }
 }
 
+/// Whether a length and a header may begin a message.
+fn is_likely(header: &[u8]) -> bool {
+    let word = |index: usize| u16_at(header, index * 2).unwrap_or_default();
+    let (length, bits, questions) = (word(0), word(2), word(3));
+    let opcode = bits >> 11 & 0x0f;
+    // The bit between RA and AD must be zero (RFC 2535, section 6.1).
+    usize::from(length) >= HEADER_BYTES && matches!(opcode, 0..=2 | 4..=6) && bits & 0x0040 == 0 && questions <= 1
+}
+
 /// Bytes left of `bytes` after a gap.
 fn after(bytes: usize, missing_bytes: u64) -> usize {
     bytes.saturating_sub(usize::try_from(missing_bytes).unwrap_or(usize::MAX))
@@ -198,12 +235,16 @@ impl DnsParser {
             self.close(context, old, note::DUPLICATE);
         }
         self.make_room(context, bytes.len());
-        let extent = if context.flow.carrier == Carrier::Udp && wire_bytes > bytes.len() as u64 {
-            Extent::Cut
-        } else {
-            Extent::Whole
-        };
-        self.waiting.push(direction, message.id, time_ns, wire_bytes, extent, bytes);
+        let mut query = self.waiting.query(direction, message.id, time_ns);
+        query.wire_bytes = wire_bytes;
+        query.bytes.extend_from_slice(bytes);
+        if context.flow.carrier == Carrier::Tcp {
+            query.transfer_kind =
+                message.questions().next().map(|question| question.kind).filter(|kind| matches!(*kind, AXFR | IXFR));
+        } else if wire_bytes > bytes.len() as u64 {
+            query.extent = Extent::Cut;
+        }
+        self.waiting.push_back(query);
     }
 
     fn response(
@@ -226,7 +267,7 @@ impl DnsParser {
             self.publish(context, requests, None, Some(half), notes);
             return;
         };
-        if !udp && self.continues(&mut query, bytes, message, time_ns, wire_bytes) == Outcome::More {
+        if continues(&mut query, bytes, message, time_ns, wire_bytes) == Outcome::More {
             self.waiting.push_back(query);
             self.make_room(context, 0);
             return;
@@ -237,7 +278,9 @@ impl DnsParser {
             (false, true) if udp => Some(note::EDNS_UNEXPECTED),
             _ => None,
         };
-        let notes = [query_note(context, &query, &request), too_large, edns_note];
+        let damaged = query.transfer.as_ref().is_some_and(|transfer| transfer.progress.damaged);
+        let damage_note = damaged.then_some(note::INCOMPLETE);
+        let notes = [query_note(context, &query, &request), too_large, edns_note, damage_note];
         let asked = Half::new(request, query.time_ns, query.wire_bytes);
         let answered = match &query.transfer {
             Some(transfer) => transferred(transfer),
@@ -257,37 +300,18 @@ impl DnsParser {
         }
     }
 
-    /// Whether more messages of a zone transfer are to come.
-    fn continues(
-        &mut self,
-        query: &mut Query,
-        bytes: &[u8],
-        message: &Message<'_>,
-        time_ns: i64,
-        wire_bytes: u64,
-    ) -> Outcome {
-        let kind = match query.message().and_then(|request| request.questions().next()) {
-            Some(question) if matches!(question.kind, AXFR | IXFR) => question.kind,
-            _ => return Outcome::Complete,
-        };
-        let mut progress = query.transfer.as_ref().map_or_else(Progress::default, |transfer| transfer.progress);
-        let outcome = progress.take(kind, message);
-        if outcome == Outcome::More || query.transfer.is_some() {
-            let transfer = query.transfer.get_or_insert_default();
-            transfer.progress = progress;
-            transfer.add(bytes, message, wire_bytes, time_ns);
-            query.activity_ns = time_ns;
-        }
-        outcome
-    }
-
     /// A message that cannot be read. A response ends its query with a note, or the last query when its id is unknown.
     fn fail(&mut self, context: &mut Context<'_>, direction: Direction, message: &[u8], note: &'static str) {
         context.count(ProtocolCounter::ParseFailures, 1);
         self.first_failures = self.first_failures.saturating_add(1);
         let requests = direction.opposite();
         let by_id = u16_at(message, 0).and_then(|id| self.waiting.take(requests, id));
-        if let Some(query) = by_id.or_else(|| self.waiting.take_last(requests)) {
+        let Some(mut query) = by_id.or_else(|| self.waiting.take_last(requests)) else { return };
+        if note != note::ZERO_LENGTH && query.damage_transfer() {
+            // There may be more messages of it.
+            query.activity_ns = context.now_ns;
+            self.waiting.push_back(query);
+        } else {
             self.close(context, query, note);
         }
     }
@@ -324,9 +348,24 @@ impl DnsParser {
         notes: [Option<&'static str>; N],
     ) {
         let notes: arrayvec::ArrayVec<&'static str, N> = notes.into_iter().flatten().collect();
-        let transaction = Transaction { requests, request, response, notes: &notes };
+        let is_partial = notes.contains(&note::INCOMPLETE);
+        let transaction = Transaction { requests, request, response, is_partial, notes: &notes };
         event::publish(context, &self.options, &transaction, &mut self.addresses);
     }
+}
+
+/// Whether more messages of a zone transfer are to come.
+fn continues(query: &mut Query, bytes: &[u8], message: &Message<'_>, time_ns: i64, wire_bytes: u64) -> Outcome {
+    let Some(kind) = query.transfer_kind else { return Outcome::Complete };
+    let mut progress = query.transfer.as_ref().map_or_else(Progress::default, |transfer| transfer.progress);
+    let outcome = progress.take(kind, message);
+    if outcome == Outcome::More || query.transfer.is_some() {
+        let transfer = query.transfer.get_or_insert_default();
+        transfer.progress = progress;
+        transfer.add(bytes, message, wire_bytes, time_ns);
+        query.activity_ns = time_ns;
+    }
+    outcome
 }
 
 /// The response of a zone transfer.

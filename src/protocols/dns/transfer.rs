@@ -22,6 +22,8 @@ pub struct Progress {
     seen: u32,
     records: u64,
     incremental: bool,
+    /// A part was lost: the beginning may be missing.
+    pub damaged: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +42,17 @@ impl Progress {
             self.records += 1;
             let serial = record::serial(&record);
             match (self.serial, serial) {
-                (None, Some(serial)) => self.serial = Some(serial),
+                (None, Some(serial)) => {
+                    self.serial = Some(serial);
+                    if self.records == 1 {
+                        // What was lost before was of other messages.
+                        self.damaged = false;
+                    } else {
+                        // The beginning was lost: this is the end.
+                        self.seen = 1;
+                    }
+                }
+                (None, None) if self.damaged => {}
                 // No SOA first: not the form of a transfer.
                 (None, None) => return Outcome::Complete,
                 // A second SOA right behind the first begins a list of differences.
@@ -52,9 +64,10 @@ impl Progress {
             self.seen += u32::from(serial.is_some() && serial == self.serial);
         }
         match (self.seen, self.incremental) {
+            (0, _) if self.damaged => Outcome::More,
             // A lone SOA answers an IXFR of a client that is up to date, or nothing came at all.
             (0, _) => Outcome::Complete,
-            (1, false) if kind == IXFR && self.records == 1 => Outcome::Complete,
+            (1, false) if kind == IXFR && self.records == 1 && !self.damaged => Outcome::Complete,
             (..2, _) | (2, true) => Outcome::More,
             _ => Outcome::Complete,
         }

@@ -28,14 +28,24 @@ pub struct Query {
     /// When it, or the last message of its zone transfer, was seen.
     pub activity_ns: i64,
     pub wire_bytes: u64,
-    extent: Extent,
-    bytes: Vec<u8>,
+    pub extent: Extent,
+    pub bytes: Vec<u8>,
+    /// AXFR or IXFR when a zone transfer may come.
+    pub transfer_kind: Option<u16>,
     pub transfer: Option<Box<Transfer>>,
 }
 
 impl Query {
     pub fn message(&self) -> Option<Message<'_>> {
         Message::parse(&self.bytes, self.extent)
+    }
+
+    /// Notes that a part of the zone transfer was lost. Answers whether there may be one.
+    pub fn damage_transfer(&mut self) -> bool {
+        if self.transfer_kind.is_some() {
+            self.transfer.get_or_insert_default().progress.damaged = true;
+        }
+        self.transfer_kind.is_some()
     }
 
     fn held_bytes(&self) -> usize {
@@ -62,30 +72,22 @@ impl Waiting {
         self.queries.len() >= MAX_WAITING || (!self.is_empty() && self.bytes + bytes > MAX_WAITING_BYTES)
     }
 
-    pub fn push(
-        &mut self,
-        requests: Direction,
-        id: u16,
-        time_ns: i64,
-        wire_bytes: u64,
-        extent: Extent,
-        message: &[u8],
-    ) {
-        let mut bytes = self.spare.pop().unwrap_or_default();
-        bytes.extend_from_slice(message);
-        self.push_back(Query {
+    /// A query whose bytes are still to be set, in memory that was used before.
+    pub fn query(&mut self, requests: Direction, id: u16, time_ns: i64) -> Query {
+        Query {
             requests,
             id,
             time_ns,
             activity_ns: time_ns,
-            wire_bytes,
-            extent,
-            bytes,
+            wire_bytes: 0,
+            extent: Extent::Whole,
+            bytes: self.spare.pop().unwrap_or_default(),
+            transfer_kind: None,
             transfer: None,
-        });
+        }
     }
 
-    /// Puts a query back that was taken.
+    /// Adds a query, or puts one back that was taken.
     pub fn push_back(&mut self, query: Query) {
         self.bytes += query.held_bytes();
         self.keys.push_back(key(query.requests, query.id));
@@ -113,6 +115,13 @@ impl Waiting {
 
     pub fn oldest_ns(&self) -> Option<i64> {
         self.queries.front().map(|query| query.activity_ns)
+    }
+
+    /// A part of the responses to these queries was lost: zone transfers are not whole any more.
+    pub fn damage_transfers(&mut self, requests: Direction) {
+        for query in self.queries.iter_mut().filter(|query| query.requests == requests) {
+            query.damage_transfer();
+        }
     }
 
     /// Keeps the memory of a query that was taken.

@@ -19,7 +19,7 @@ const MAX_COOKIES: usize = 256;
 const KEPT_CAPACITY_BYTES: usize = 1 << 20;
 
 /// Longest note: a constant text around the name of a coding.
-type Note = ArrayString<160>;
+type Note = ArrayString<192>;
 
 /// Working memory of a worker.
 #[derive(Default)]

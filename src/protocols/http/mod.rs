@@ -8,8 +8,10 @@ mod body;
 mod config;
 mod decode;
 mod event;
+mod exchange;
 mod message;
 mod parser;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod url;

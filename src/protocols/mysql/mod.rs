@@ -15,6 +15,7 @@ mod packet;
 mod parser;
 mod request;
 mod response;
+mod session;
 mod statements;
 #[cfg(test)]
 mod tests;

@@ -182,6 +182,8 @@ impl Command {
 pub struct Request {
     pub command: Command,
     pub start_ns: i64,
+    /// When its last byte was seen.
+    pub sent_ns: i64,
     /// With headers; what the client sends later for the same command (passwords, local files) included.
     pub bytes: u64,
     /// Of its last packet; the answer's first packet has the next.
@@ -365,7 +367,7 @@ impl Request {
 /// The SQL of COM_QUERY behind the attributes that CLIENT_QUERY_ATTRIBUTES puts first: how many, then how many sets
 /// (always 1), and no SQL has the character 1 there.
 fn without_attributes(arguments: &[u8]) -> &[u8] {
-    fn skip<'a>(arguments: &'a [u8]) -> Option<&'a [u8]> {
+    fn skip(arguments: &[u8]) -> Option<&[u8]> {
         let mut reader = Reader::new(arguments);
         let count = usize::try_from(reader.length_encoded()?).ok()?;
         if reader.length_encoded()? != 1 || count > MAX_PARAMETERS {

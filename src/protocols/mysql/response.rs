@@ -15,7 +15,7 @@ use super::wire::{STATUS_CURSOR_EXISTS, STATUS_MORE_RESULTS};
 const MAX_COUNTED_BYTES: u64 = 100 << 10;
 /// MySQL allows 4,096 columns in a table.
 const MAX_COLUMNS: u64 = 4096;
-const MAX_PATH_BYTES: usize = 16 << 10;
+const MAX_PATH_BYTES: usize = 4 << 10;
 const MAX_MESSAGE_BYTES: usize = 4096;
 /// Of packets that are no rows.
 const WANTED_BYTES: usize = 64 << 10;
@@ -477,9 +477,12 @@ impl Response {
     }
 
     fn prepare(&mut self, prepared: &Prepared, request: &Request, statements: &mut Statements, now_ns: i64) {
-        // A text that was kept in part is no text to show with executions, but better than none.
         self.prepared = prepared.statement;
-        statements.insert(prepared.statement, &request.text, prepared.parameters, now_ns);
+        statements.remove(prepared.statement);
+        if !request.published {
+            // The text of a request that was published because its answer came late is gone.
+            statements.insert(prepared.statement, &request.text, prepared.parameters, now_ns);
+        }
         let (columns, parameters) = (u64::from(prepared.columns), u64::from(prepared.parameters));
         self.fields = columns;
         // Packetbeat counts the packets between the first and the last EOF; kept, as dashboards may show it.

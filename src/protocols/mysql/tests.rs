@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Tests on literal packets and on recorded conversations.
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -10,6 +13,8 @@ use crate::protocols::bench::Bench;
 use crate::protocols::{Carrier, Context, Direction, ProtocolCounter, Step};
 
 mod capture;
+mod formats;
+mod recorded;
 
 const EOF: &[u8] = &[0xfe, 0, 0, 2, 0];
 const OKAY: &[u8] = &[0, 0, 0, 2, 0, 0, 0];
@@ -28,6 +33,15 @@ fn bench_with(options: Options) -> Bench {
 
 fn bench() -> Bench {
     bench_with(options())
+}
+
+/// In the middle of a connection, after a login that was seen.
+fn logged_in() -> Bench {
+    let mut bench = bench();
+    bench.send(ToClient, &greeting(CAPABILITIES));
+    bench.send(ToServer, &login_answer(CAPABILITIES));
+    bench.send(ToClient, &packets(2, &[OKAY]));
+    bench
 }
 
 /// Packets with ascending sequence numbers.
@@ -293,77 +307,6 @@ fn a_prepare_without_eof_packets_ends_with_its_last_definition() {
 }
 
 #[test]
-fn every_binary_type_in_rows_and_parameters() {
-    // Type, unsigned, decimals, bytes, as a row shows it, as a parameter shows it.
-    type Case = (u8, bool, u8, &'static [u8], &'static str, &'static str);
-    let cases: &[Case] = &[
-        (0x01, false, 31, &[0xfe], "-2", "-2"),
-        (0x01, true, 31, &[0xfe], "254", "254"),
-        (0x02, false, 31, &[0xfe, 0xff], "-2", "-2"),
-        (0x02, true, 31, &[0xfe, 0xff], "65534", "65534"),
-        (0x0d, true, 31, &[0xe9, 0x07], "2025", "2025"),
-        (0x03, false, 31, &[0, 0, 0, 0x80], "-2147483648", "-2147483648"),
-        (0x09, true, 31, &[0, 0, 0, 0x80], "2147483648", "2147483648"),
-        (0x08, false, 31, &[0xff; 8], "-1", "-1"),
-        (0x04, false, 31, &[0, 0, 0xc0, 0x3f], "1.5", "1.5"),
-        (
-            0x05,
-            false,
-            31,
-            &[0x55, 0x55, 0x55, 0x55, 0x55, 0x55, 0xd5, 0x3f],
-            "0.3333333333333333",
-            "0.3333333333333333",
-        ),
-        (0x05, false, 31, &[0x40, 0x8c, 0xb5, 0x78, 0x1d, 0xaf, 0x15, 0x44], "1e20", "1e20"),
-        (0xf6, false, 31, b"\x0510.50", "10.50", "10.50"),
-        (0xfe, false, 31, b"\x02ab", "ab", "ab"),
-        (0xfc, false, 31, b"\xfc\x02\x00ab", "ab", "ab"),
-        (0x0a, false, 31, &[0], "0000-00-00", "0/0/0 0:0:0"),
-        (0x0a, false, 31, &[4, 0xe1, 7, 7, 28], "2017-07-28", "2017/7/28 0:0:0"),
-        (0x0c, false, 31, &[7, 0xe1, 7, 10, 28, 23, 59, 9], "2017-10-28 23:59:09", "2017/10/28 23:59:9"),
-        (
-            0x0c,
-            false,
-            31,
-            &[11, 0xe1, 7, 10, 28, 23, 59, 9, 0x40, 0xe2, 1, 0],
-            "2017-10-28 23:59:09.123456",
-            "2017/10/28 23:59:9.123456",
-        ),
-        (0x0b, false, 31, &[0], "00:00:00", "00:00:00"),
-        (0x0b, false, 31, &[8, 1, 1, 0, 0, 0, 2, 3, 4], "-26:03:04", "-26:03:04"),
-        (0x0b, false, 31, &[12, 0, 0, 0, 0, 0, 5, 0, 1, 1, 0, 0, 0], "05:00:01.000001", "05:00:01.000001"),
-        (0x06, false, 31, &[], "NULL", "NULL"),
-    ];
-    for (kind, unsigned, decimals, bytes, row, parameter) in cases {
-        let column = wire::Column { kind: *kind, unsigned: *unsigned, decimals: *decimals };
-        for (style, expected) in [(values::Style::Row, row), (values::Style::Parameter, parameter)] {
-            let mut out = Vec::new();
-            let mut reader = wire::Reader::new(bytes);
-            assert_eq!(values::write_value(&mut out, &mut reader, column, style), Some(()), "{kind:#x} {bytes:x?}");
-            assert_eq!(String::from_utf8(out).unwrap(), **expected, "{kind:#x}");
-            assert!(reader.is_empty());
-            for length in 0..bytes.len() {
-                let mut reader = wire::Reader::new(&bytes[..length]);
-                let whole = values::write_value(&mut Vec::new(), &mut reader, column, style);
-                // Only strings may be shown in part.
-                assert!(
-                    whole.is_none() || bytes[0] as usize + 1 == bytes.len() || bytes[0] == 0xfc,
-                    "{kind:#x} {length}"
-                );
-            }
-        }
-    }
-    let fixed = |decimals, kind, bytes: &[u8]| {
-        let mut out = Vec::new();
-        let column = wire::Column { kind, unsigned: false, decimals };
-        values::write_value(&mut out, &mut wire::Reader::new(bytes), column, values::Style::Row).unwrap();
-        String::from_utf8(out).unwrap()
-    };
-    assert_eq!(fixed(2, 0x04, &[0, 0, 0xc0, 0x3f]), "1.50");
-    assert_eq!(fixed(3, 0x0c, &[7, 0xe1, 7, 10, 28, 23, 59, 9]), "2017-10-28 23:59:09.000");
-}
-
-#[test]
 fn long_data_is_a_parameter_and_a_reset_forgets_it() {
     let mut bench = bench();
     bench.send(ToServer, &command(0x16, b"INSERT INTO t VALUES (?, ?)"));
@@ -430,7 +373,7 @@ fn statements_are_forgotten_when_closed_timed_out_or_reset() {
 
 #[test]
 fn an_execution_may_follow_its_prepare_before_the_answer() {
-    let mut bench = bench();
+    let mut bench = logged_in();
     let mut both = command(0x16, b"INSERT INTO t VALUES (1)");
     both.extend(command(0x17, &[0xff, 0xff, 0xff, 0xff, 0, 1, 0, 0, 0]));
     bench.send(ToServer, &both);
@@ -443,7 +386,7 @@ fn an_execution_may_follow_its_prepare_before_the_answer() {
 
 #[test]
 fn pipelined_commands_are_answered_in_order() {
-    let mut bench = bench();
+    let mut bench = logged_in();
     let all: Vec<u8> = (0..100).flat_map(|n| query(&format!("UPDATE t SET n = {n}"))).collect();
     bench.send(ToServer, &all);
     let answers: Vec<u8> = (0..100).flat_map(|n| packets(1, &[&[0, n, 0, 2, 0, 0, 0]])).collect();
@@ -647,6 +590,71 @@ fn gaps_in_an_answer() {
 }
 
 #[test]
+fn a_missed_answer_does_not_shift_later_ones() {
+    let answered = |events: &[Json]| -> Vec<(u64, u64)> {
+        let answered = events.iter().filter(|event| event["status"] == "OK");
+        answered
+            .map(|event| {
+                let asked = event["query"].as_str().unwrap().rsplit(' ').next().unwrap().parse().unwrap();
+                (asked, event["mysql"]["affected_rows"].as_u64().unwrap())
+            })
+            .collect()
+    };
+    let ask = |bench: &mut Bench, n: u8| bench.send(ToServer, &query(&format!("UPDATE t SET n = {n}")));
+    let answer = |bench: &mut Bench, n: u8| bench.send(ToClient, &packets(1, &[&[0, n, 0, 2, 0, 0, 0]]));
+    // The first answer of the capture is lost, which no sequence number shows.
+    let mut bench = bench();
+    ask(&mut bench, 1);
+    for n in 2..9 {
+        ask(&mut bench, n);
+        answer(&mut bench, n);
+    }
+    assert_eq!(answered(bench.events()), (2..9).map(|n| (n, n)).collect::<Vec<_>>());
+    assert_eq!(bench.events().len(), 8);
+    // A command is lost; those behind it come all at once, after their answers.
+    let mut bench = logged_in();
+    bench.lose(ToServer, 30);
+    (2..5).for_each(|n| answer(&mut bench, n));
+    let late: Vec<u8> = (2..6).flat_map(|n| query(&format!("UPDATE t SET n = {n}"))).collect();
+    bench.send(ToServer, &late);
+    answer(&mut bench, 5);
+    ask(&mut bench, 6);
+    answer(&mut bench, 6);
+    assert_eq!(answered(bench.events()), [(5, 5), (6, 6)]);
+    assert_eq!(bench.events().len(), 5);
+    // Two answers are lost, and it is seen late.
+    let mut bench = logged_in();
+    (1..4).for_each(|n| ask(&mut bench, n));
+    bench.lose(ToClient, 22);
+    answer(&mut bench, 3);
+    for n in 4..8 {
+        ask(&mut bench, n);
+        answer(&mut bench, n);
+    }
+    assert_eq!(answered(bench.events())[1..], [(4, 4), (5, 5), (6, 6), (7, 7)]);
+    // So many bytes are lost that it is not known whose.
+    let mut bench = logged_in();
+    (1..4).for_each(|n| ask(&mut bench, n));
+    bench.lose(ToClient, 5000);
+    answer(&mut bench, 3);
+    ask(&mut bench, 4);
+    answer(&mut bench, 4);
+    assert_eq!(answered(bench.events()), [(4, 4)]);
+    assert_eq!(bench.events().len(), 4);
+    // One came too late for the time-out, one never.
+    let mut bench = logged_in();
+    ask(&mut bench, 1);
+    bench.wait(20_000_000_000);
+    answer(&mut bench, 1);
+    ask(&mut bench, 2);
+    bench.wait(20_000_000_000);
+    ask(&mut bench, 3);
+    answer(&mut bench, 3);
+    assert_eq!(answered(bench.events()), [(3, 3)]);
+    assert_eq!(bench.events().len(), 3);
+}
+
+#[test]
 fn gaps_in_a_command() {
     let long = query(&format!("INSERT INTO t VALUES ('{}')", "x".repeat(500)));
     let mut bench = bench();
@@ -707,7 +715,7 @@ fn unanswered_commands_are_published() {
 
 #[test]
 fn a_flood_of_commands_is_bounded() {
-    let mut bench = bench();
+    let mut bench = logged_in();
     for _ in 0..1000 {
         bench.send(ToServer, &query("select 1"));
     }
@@ -759,142 +767,22 @@ fn a_finished_parser_is_about_as_small_as_a_new_one() {
 }
 
 #[test]
-fn options_are_read_from_the_section() {
-    let read = |text: &str| {
-        let configuration = crate::config::Configuration::from_text("packetbeat.yml", text).unwrap();
-        config::read(&configuration.root(), &Options::default().common)
-    };
-    let options = read("max_rows: 3\nmax_row_length: -1\nstatement_timeout: 30m").unwrap();
-    assert_eq!((options.max_rows, options.max_row_length), (3, 0));
-    assert_eq!(options.statement_timeout_ns, 1_800_000_000_000);
-    let options = read("ports: [3306]").unwrap();
-    assert_eq!((options.max_rows, options.max_row_length), (10, 1024));
-    assert_eq!(options.statement_timeout_ns, 3_600_000_000_000);
-    let refused = read("max_rows: many").unwrap_err().to_string();
-    assert!(refused.contains("max_rows") && refused.contains("many"), "{refused}");
-}
-
-/// Conversations of every theme: connection, direction, bytes.
-fn recorded(theme: &str) -> Vec<capture::Segment> {
-    let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/mysql").join(format!("{theme}.pcap"));
-    capture::segments(&file, 3306)
-}
-
-const THEMES: &[&str] = &["commands", "deprecate-eof", "large", "mariadb-cli", "node-mysql2", "prepared", "statements"];
-
-/// All events of a capture; payloads are fed in pieces of `size` bytes.
-fn replay(segments: &[capture::Segment], size: usize) -> Vec<Json> {
-    let mut benches: Vec<Bench> = Vec::new();
-    for segment in segments {
-        while benches.len() <= segment.connection {
-            benches.push(bench());
-        }
-        let bench = &mut benches[segment.connection];
-        for part in segment.payload.chunks(size) {
-            bench.now_ns = segment.time_ns - 1_000_000;
-            bench.send(segment.direction, part);
-        }
-        if segment.fin {
-            bench.fin(segment.direction);
-        }
-        if segment.reset {
-            bench.reset(segment.direction);
-        }
-    }
-    benches.iter_mut().for_each(Bench::finish);
-    benches.iter().flat_map(|bench| bench.events().iter().cloned()).collect()
-}
-
-#[test]
-fn segmentation_changes_nothing() {
-    for theme in THEMES {
-        let segments = recorded(theme);
-        let whole = replay(&segments, usize::MAX);
-        assert!(!whole.is_empty());
-        for size in if *theme == "large" { vec![1000] } else { vec![1, 2, 7] } {
-            assert_eq!(replay(&segments, size), whole, "{theme} in pieces of {size}");
-        }
-    }
-}
-
-#[test]
-fn every_prefix_of_a_conversation_is_harmless() {
-    for theme in ["commands", "deprecate-eof", "prepared"] {
-        let segments = recorded(theme);
-        for connection in 0..=segments.iter().map(|segment| segment.connection).max().unwrap() {
-            let own: Vec<_> = segments.iter().filter(|segment| segment.connection == connection).collect();
-            let total: usize = own.iter().map(|segment| segment.payload.len()).sum();
-            let mut events = 0;
-            for length in (0..=total).step_by(if total > 4000 { 13 } else { 1 }) {
-                let mut bench = bench();
-                let mut left = length;
-                for segment in &own {
-                    let part = &segment.payload[..segment.payload.len().min(left)];
-                    left -= part.len();
-                    bench.send(segment.direction, part);
-                }
-                bench.finish();
-                assert!(bench.events().len() >= events, "{theme} {length}");
-                // A command that is cut off waits for an answer; the longest prefix has no more events than commands.
-                events = bench.events().len().saturating_sub(1);
-                assert_eq!(bench.parser.deadline_ns(), None);
-            }
-        }
-    }
-}
-
-#[test]
-fn mutations_are_harmless() {
-    let mut random = fastrand::Rng::with_seed(0x6d79_7371_6c);
-    let conversations: Vec<_> = ["prepared", "statements", "node-mysql2", "commands"].map(recorded).into();
+fn random_packets_are_harmless() {
+    let mut random = fastrand::Rng::with_seed(9_960_001);
+    let firsts = [0u8, 1, 2, 3, 9, 0x0a, 0x0e, 0x11, 0x16, 0x17, 0x18, 0x19, 0x1a, 0x1c, 0xfa, 0xfb, 0xfe, 0xff];
     for _ in 0..1000 {
-        let segments = &conversations[random.usize(..conversations.len())];
-        let connection = random.usize(..3).min(segments.last().unwrap().connection);
         let mut bench = bench();
-        for segment in segments.iter().filter(|segment| segment.connection == connection).take(60) {
-            let mut payload = segment.payload.clone();
-            if !payload.is_empty() && random.u8(..8) == 0 {
-                let at = random.usize(..payload.len());
-                match random.u8(..4) {
-                    0 => payload[at] = random.u8(..),
-                    1 => payload.truncate(at),
-                    2 => payload.insert(at, random.u8(..)),
-                    _ => bench.lose(segment.direction, 1 + random.u32(..2000)),
-                }
+        for _ in 0..30 {
+            let direction = if random.bool() { ToServer } else { ToClient };
+            let sequence = if random.u8(..4) == 0 { random.u8(..4) } else { u8::from(direction == ToClient) };
+            let mut payload: Vec<u8> = (0..random.usize(..40)).map(|_| random.u8(..) & random.u8(..)).collect();
+            if let Some(first) = payload.first_mut() {
+                *first = firsts[random.usize(..firsts.len())];
             }
-            bench.send(segment.direction, &payload);
-            if random.u8(..100) == 0 {
-                bench.fin(segment.direction);
-            }
+            bench.send(direction, &packets(sequence, &[&payload]));
         }
-        bench.wait(20_000_000_000);
+        bench.wait(60_000_000_000);
         bench.finish();
         assert_eq!(bench.parser.deadline_ns(), None);
-    }
-}
-
-#[test]
-fn values_are_quoted_as_packetbeat_does() {
-    let written = |value: &[u8]| {
-        let mut out = Vec::new();
-        csv::write_value(&mut out, value);
-        String::from_utf8_lossy(&out).into_owned()
-    };
-    for plain in ["", "a b", "a'b", "NULL", "a\tb"] {
-        assert_eq!(written(plain.as_bytes()), plain);
-    }
-    assert_eq!(written(b"a,b"), "\"a,b\"");
-    assert_eq!(written(b"say \"hi\""), "\"say \"\"hi\"\"\"");
-    assert_eq!(written(b" a"), "\" a\"");
-    assert_eq!(written("\u{a0}a".as_bytes()), "\"\u{a0}a\"");
-    assert_eq!(written(b"\\."), "\"\\.\"");
-    assert_eq!(written(b"\na"), "\\na");
-}
-
-#[test]
-fn dump() {
-    for theme in THEMES {
-        let out: String = replay(&recorded(theme), usize::MAX).iter().map(|event| format!("{event}\n")).collect();
-        std::fs::write(format!("/tmp/mysql_dump_{theme}.ndjson"), out).unwrap();
     }
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Converts a classic BPF program (`pcap_compile`) to the eBPF that DPDK loads.
 //!
-//! Why not `rte_bpf_convert`: in all its releases so far it takes the accumulator instead of the index register for indexed loads of words and
-//! bytes, so `udp[8:4] = 1` tests the wrong bytes; and DPDK's load of a packet word wraps around at 4 GiB (until 2025's releases), so an
-//! offset computed from packet bytes could lead outside of the packet. Here every indexed load is preceded by a check of its offset.
+//! Why not `rte_bpf_convert`: in all its releases so far it takes the accumulator instead of the index register for
+//! indexed loads of words and bytes, so `udp[8:4] = 1` tests the wrong bytes; and DPDK's load of a packet word wraps
+//! around at 4 GiB (before 26.03 and the LTS releases with its fix), so an offset computed from packet bytes could lead
+//! outside of the packet. Here every indexed load is preceded by a check of its offset.
 //!
 //! The result behaves as libpcap's interpreter: a load beyond the packet and a division by 0 end the program with 0.
 
@@ -12,7 +13,8 @@ use crate::sys;
 
 /// Loads beyond this offset are beyond any packet; up to it DPDK's arithmetic cannot wrap around.
 const OFFSET_MAX: u32 = (1 << 30) - 1;
-/// From here on Linux means not the packet but data beside it, such as a stripped VLAN tag (`SKF_LL_OFF` to `SKF_AD_OFF`).
+/// From here on Linux means not the packet but data beside it, such as a stripped VLAN tag (`SKF_LL_OFF` to
+/// `SKF_AD_OFF`).
 const BESIDE_PACKET: u32 = 0xffe0_0000;
 /// Words of scratch memory (`BPF_MEMWORDS`).
 const MEMORY_WORDS: u32 = 16;
@@ -239,7 +241,8 @@ impl Output {
             }
             (SHIFT_LEFT | SHIFT_RIGHT, Operand::Constant(32..)) => self.set(Register::Accumulator, 0),
             (SHIFT_LEFT | SHIFT_RIGHT, Operand::Index) => {
-                // The CPU takes the shift modulo 32, libpcap does not: clear the accumulator first when it is greater than 31.
+                // The CPU takes the shift modulo 32, libpcap does not: clear the accumulator first when it is greater
+                // than 31.
                 self.emit(JMP | LESS_OR_EQUAL, Register::Index, Register::Accumulator, 1, 31);
                 self.set(Register::Accumulator, 0);
                 self.operate(operation, Register::Accumulator, operand);
@@ -271,8 +274,8 @@ impl Output {
             Operand::Index => (SOURCE_REGISTER, Register::Index, 0),
             Operand::Constant(k) => match i32::try_from(k) {
                 Ok(k) if condition != ANY_BIT => (0, Register::Accumulator, k),
-                // A jump's constant is sign-extended, so a great one goes through a register; and DPDK's compiler for x86 gives
-                // the test for bits a constant of the wrong length (in all releases so far).
+                // A jump's constant is sign-extended, so a great one goes through a register; and DPDK's compiler for
+                // x86 gives the test for bits a constant of the wrong length (in all releases so far).
                 _ => {
                     self.set(Register::Scratch, k);
                     (SOURCE_REGISTER, Register::Scratch, 0)

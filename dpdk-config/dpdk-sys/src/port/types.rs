@@ -13,9 +13,11 @@ pub struct PortConfiguration {
     pub rx_queues: u16,
     /// Descriptors of each receive queue; adjusted to what the driver takes.
     pub rx_descriptors: u16,
-    /// Transmit queues. None: as many as receive queues, or as the device has if fewer, since some drivers (net_tap) insist on it.
+    /// Transmit queues. None: as many as receive queues, or as the device has if fewer, since some drivers (net_tap)
+    /// insist on it.
     pub tx_queues: Option<u16>,
-    /// Largest layer-3 packet in bytes; none leaves the driver's. Frames above the pool's buffers need a device that can scatter.
+    /// Largest layer-3 packet in bytes; none leaves the driver's. Frames above the pool's buffers need a device that
+    /// can scatter.
     pub mtu: Option<u16>,
     /// How packets are spread over several queues; none leaves that to the driver.
     pub rss: Option<RssConfiguration>,
@@ -26,7 +28,8 @@ pub struct PortConfiguration {
 }
 
 impl PortConfiguration {
-    /// A capture port with this many queues: 1024 descriptors each, symmetric RSS over addresses and ports, timestamps where there are any.
+    /// A capture port with this many queues: 1024 descriptors each, symmetric RSS over addresses and ports, timestamps
+    /// where there are any.
     pub fn new(rx_queues: u16) -> Self {
         Self {
             rx_queues,
@@ -82,7 +85,8 @@ pub struct PortSetup {
     pub rss_functions: u64,
     /// What makes both directions of a flow meet.
     pub rss_symmetry: RssSymmetry,
-    /// Whether the redirection table was spread over the queues by us; otherwise it is as the driver has it. Known after the start.
+    /// Whether the redirection table was spread over the queues by us; otherwise it is as the driver has it. Known
+    /// after the start.
     pub redirection_spread: bool,
     /// Whether the device takes VLAN tags out although it was not asked to. Known after the start.
     pub vlan_stripped: bool,

@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Reads the TCP payloads of a capture file, in the order of the file, for tests of whole conversations. Only what the
-//! recordings use: pcap with microseconds, Ethernet or cooked, IPv4 or IPv6 without extensions.
+//! recordings use: pcap with microseconds, Ethernet, cooked or loopback, IPv4 or IPv6 without extensions.
 
 use std::collections::HashMap;
 use std::path::Path;
 
 use crate::protocols::Direction;
 
-pub struct Segment {
+pub struct Captured {
     pub connection: usize,
     pub direction: Direction,
     pub time_ns: i64,
+    pub flags: u8,
     pub payload: Vec<u8>,
-    pub fin: bool,
-    pub reset: bool,
 }
 
-pub fn segments(file: &Path, server_port: u16) -> Vec<Segment> {
+impl Captured {
+    pub fn fin(&self) -> bool {
+        self.flags & 1 != 0
+    }
+
+    pub fn reset(&self) -> bool {
+        self.flags & 4 != 0
+    }
+}
+
+pub fn segments(file: &Path, server_port: u16) -> Vec<Captured> {
     let bytes = std::fs::read(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap());
     assert_eq!(word(0), 0xa1b2_c3d4, "a little-endian pcap with microseconds");
     let link_bytes = match word(20) {
+        0 => 4,
         1 => 14,
         113 => 16,
         other => panic!("link type {other}"),
@@ -51,13 +61,12 @@ pub fn segments(file: &Path, server_port: u16) -> Vec<Segment> {
         };
         let next = connections.len();
         let connection = *connections.entry(client).or_insert(next);
-        segments.push(Segment {
+        segments.push(Captured {
             connection,
             direction,
             time_ns,
+            flags: tcp[13],
             payload: tcp[usize::from(tcp[12] >> 4) * 4..].to_vec(),
-            fin: tcp[13] & 1 != 0,
-            reset: tcp[13] & 4 != 0,
         });
     }
     segments

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Datagrams that one worker put together from fragments and that belong to another: a rare, bounded side path.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use crossbeam_queue::ArrayQueue;
+
+use super::lane::{Assembled, Look};
+
+/// Datagrams that wait for one worker, at most.
+const CAPACITY: usize = 256;
+
+/// One for all workers of a run.
+pub struct Exchange {
+    queues: Vec<ArrayQueue<(Assembled, Look)>>,
+    /// Workers that receive no more packets.
+    ended: AtomicUsize,
+}
+
+impl Exchange {
+    pub fn new(workers: usize) -> Exchange {
+        Exchange { queues: (0..workers).map(|_| ArrayQueue::new(CAPACITY)).collect(), ended: AtomicUsize::new(0) }
+    }
+
+    /// Gives a datagram to its home; comes back when that worker's queue is full.
+    pub(super) fn give(&self, home: u16, datagram: Assembled, look: Look) -> Result<(), (Assembled, Look)> {
+        match self.queues.get(usize::from(home)) {
+            Some(queue) => queue.push((datagram, look)),
+            None => Err((datagram, look)),
+        }
+    }
+
+    /// The next datagram for a worker.
+    pub(super) fn take(&self, worker: u16) -> Option<(Assembled, Look)> {
+        self.queues.get(usize::from(worker))?.pop()
+    }
+
+    /// A worker receives no more packets and so gives no more datagrams.
+    pub(super) fn end(&self) {
+        self.ended.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether nothing more will be given.
+    pub(super) fn is_over(&self) -> bool {
+        self.ended.load(Ordering::Acquire) >= self.queues.len()
+    }
+}

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//! From the settings to what DPDK is started with (`wirebeat.dpdk.*`, interfaces of type `dpdk` and `replay`).
+
+use std::path::PathBuf;
+
+use dpdk_sys::ClassicInstruction;
+use dpdk_sys::thread::CpuSet;
+
+use super::interface::{Interface, Kind, Promiscuous};
+use super::settings::Settings;
+use crate::capture::Pressure;
+use crate::capture::dpdk::{Device, HardwarePlan, MemoryPlan, ReplayPace, ReplayPlan};
+use crate::cli;
+use crate::config::{ConfigError, Section};
+use crate::flow::Secret;
+
+/// `wirebeat.dpdk.*`.
+#[derive(Clone, Debug)]
+pub struct DpdkSettings {
+    pub eal_arguments: Vec<String>,
+    pub memory: MemoryPlan,
+    pub rx_descriptors: u16,
+    pub mtu: Option<u16>,
+    pub log_level: String,
+}
+
+impl DpdkSettings {
+    pub fn read(root: &Section<'_>) -> Result<DpdkSettings, ConfigError> {
+        let section = match root.section("wirebeat")? {
+            Some(wirebeat) => wirebeat.section("dpdk")?,
+            None => None,
+        };
+        let unsigned = |key: &str, range| match &section {
+            Some(section) => section.unsigned(key, range),
+            None => Ok(None),
+        };
+        Ok(DpdkSettings {
+            eal_arguments: match &section {
+                Some(section) => section.strings("eal_arguments")?.unwrap_or_default(),
+                None => Vec::new(),
+            },
+            memory: MemoryPlan {
+                mbufs: unsigned("mbufs", 512..=1 << 26)?.map(|count| count as u32),
+                data_bytes: unsigned("mbuf_size", 128..=16_384)?.unwrap_or(2048) as u16,
+                megabytes: unsigned("memory_mb", 16..=1 << 20)?.map(|size| size as u32),
+            },
+            rx_descriptors: unsigned("rx_descriptors", 64..=16_384)?.unwrap_or(1024) as u16,
+            mtu: unsigned("mtu", 68..=65_535)?.map(|mtu| mtu as u16),
+            log_level: match &section {
+                Some(section) => section.string("log_level")?,
+                None => None,
+            }
+            .unwrap_or_else(|| "warning".to_string()),
+        })
+    }
+}
+
+/// Whether an interface is DPDK's.
+pub fn is_dpdk(interface: &Interface) -> bool {
+    match interface.kind {
+        Kind::Dpdk | Kind::Replay => true,
+        Kind::Auto => interface.device.as_deref().is_some_and(is_dpdk_device),
+        Kind::AfPacket | Kind::Pcap => false,
+    }
+}
+
+/// A PCI address or a virtual device of DPDK (`net_pcap0,rx_pcap=x.pcap`).
+fn is_dpdk_device(name: &str) -> bool {
+    const DRIVERS: [&str; 8] =
+        ["net_af_packet", "net_pcap", "net_tap", "net_memif", "net_ring", "net_null", "net_af_xdp", "net_virtio_user"];
+    DRIVERS.iter().any(|driver| name.starts_with(driver)) || dpdk_sys::devices::normalise_pci_address(name).is_some()
+}
+
+/// The plan of a run whose interfaces are DPDK's.
+pub fn plan(
+    settings: &Settings,
+    interfaces: &[Interface],
+    options: &cli::RunOptions,
+    secret: Secret,
+) -> Result<HardwarePlan, String> {
+    let cpus = std::thread::available_parallelism().map_or(1, |count| count.get());
+    let workers = settings.bounds.workers.unwrap_or(cpus.saturating_sub(1).clamp(1, 64) as u16);
+    let dpdk = &settings.dpdk;
+    let mut devices = Vec::new();
+    let mut pressure = Pressure::Live;
+    for interface in interfaces {
+        let name = interface.device.clone().unwrap_or_default();
+        let replay = (interface.kind == Kind::Replay).then(|| ReplayPlan {
+            path: PathBuf::from(interface.file.as_ref().unwrap_or(&name)),
+            pace: match options.pace {
+                cli::Pace::TopSpeed => ReplayPace::FullSpeed,
+                _ => ReplayPace::RealTime,
+            },
+            passes: options.loops,
+            secret,
+        });
+        if name.is_empty() && replay.is_none() {
+            return Err("packetbeat.interfaces.device: a DPDK interface needs a device: a PCI address or a virtual device such as net_af_packet0,iface=eth0".to_string());
+        }
+        let finite = name.contains("rx_pcap=") && !name.contains("infinite_rx=1");
+        if finite || replay.is_some() {
+            pressure = Pressure::Lossless;
+        }
+        let filter = interface.bpf_filter.clone().or_else(|| settings.generated_filter(interface));
+        devices.push(Device {
+            promiscuous: interface.promiscuous != Promiscuous::Off,
+            mtu: dpdk.mtu,
+            rx_descriptors: dpdk.rx_descriptors,
+            filter: match filter {
+                Some(filter) => compile(&filter, interface.snap_bytes)?,
+                None => Vec::new(),
+            },
+            replay,
+            name,
+        });
+    }
+    Ok(HardwarePlan {
+        devices,
+        workers,
+        memory: dpdk.memory,
+        eal_arguments: dpdk.eal_arguments.clone(),
+        log_level: dpdk.log_level.clone(),
+        pressure,
+        // With a CPU to spare the first one is the I/O core's.
+        cpus: (0..usize::from(workers))
+            .map(|worker| std::iter::once((worker + usize::from(cpus > 1)) % cpus).collect::<CpuSet>())
+            .collect(),
+    })
+}
+
+/// Compiles a filter for Ethernet frames.
+pub fn compile(filter: &str, snap_bytes: u32) -> Result<Vec<ClassicInstruction>, String> {
+    let failed = |why: &dyn std::fmt::Display| format!("packetbeat.interfaces.bpf_filter: {filter:?}: {why}");
+    let handle = pcap::Capture::dead_with_precision(pcap::Linktype::ETHERNET, pcap::Precision::Nano)
+        .map_err(|error| failed(&error))?;
+    let _ = snap_bytes;
+    let program = handle.compile(filter, true).map_err(|error| failed(&error))?;
+    program
+        .get_instructions()
+        .iter()
+        .map(|instruction| instruction.to_string().parse().map_err(|error| failed(&error)))
+        .collect()
+}
