@@ -31,10 +31,14 @@ pub fn check(interface: &Interface, settings: &Settings) -> Result<(), String> {
 pub fn open(interface: &Interface, settings: &Settings) -> Result<Vec<Post<AnySource>>, String> {
     check(interface, settings)?;
     let device = device(interface)?;
-    match backend(interface, &device)? {
-        Backend::AfPacket => af_packet(interface, &device, settings),
-        Backend::Pcap => pcap(interface, &device, settings),
-    }
+    let (backend, reason) = backend(interface, &device)?;
+    let posts = match backend {
+        Backend::AfPacket => af_packet(interface, &device, settings)?,
+        Backend::Pcap => pcap(interface, &device, settings)?,
+    };
+    let name = if backend == Backend::AfPacket { "af_packet" } else { "libpcap" };
+    info!("capturing on {device} with {name} and {} workers: {reason}", posts.len());
+    Ok(posts)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,24 +47,14 @@ enum Backend {
     Pcap,
 }
 
-/// Which backend a device gets, with a line in the log that says why.
-fn backend(interface: &Interface, device: &str) -> Result<Backend, String> {
-    let place = &interface.places.device;
+/// Which backend a device gets, and why.
+fn backend(interface: &Interface, device: &str) -> Result<(Backend, &'static str), String> {
     match interface.kind {
-        Kind::AfPacket => {
-            info!("{device} is captured with af_packet, as `type` says");
-            Ok(Backend::AfPacket)
-        }
-        Kind::Pcap => {
-            info!("{device} is captured with libpcap, as `type` says");
-            Ok(Backend::Pcap)
-        }
-        Kind::Auto => {
-            let what = if device == ANY { "is all interfaces" } else { "is an interface" };
-            info!("{device} is captured with af_packet: no `type` is set, and it {what} of the kernel");
-            Ok(Backend::AfPacket)
-        }
-        Kind::Dpdk | Kind::Replay => Err(format!("{place}{device} is left to DPDK")),
+        Kind::AfPacket => Ok((Backend::AfPacket, "as `type` says")),
+        Kind::Pcap => Ok((Backend::Pcap, "as `type` says")),
+        Kind::Auto if device == ANY => Ok((Backend::AfPacket, "no `type` is set, and all interfaces are the kernel's")),
+        Kind::Auto => Ok((Backend::AfPacket, "no `type` is set, and it is an interface of the kernel")),
+        Kind::Dpdk | Kind::Replay => Err(format!("{}{device} is left to DPDK", interface.places.device)),
     }
 }
 
