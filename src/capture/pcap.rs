@@ -67,7 +67,6 @@ impl PcapSource {
             .snaplen(i32::try_from(options.snap_bytes).unwrap_or(i32::MAX))
             .promisc(options.promiscuous)
             .timeout(TIMEOUT_MILLISECONDS)
-            .immediate_mode(true)
             .precision(Precision::Nano)
             .open();
         let mut handle = handle.map_err(refused)?.setnonblock().map_err(refused)?;
@@ -98,8 +97,9 @@ impl PcapSource {
     }
 }
 
-/// Read time-out of Packetbeat's handles; this one does not block.
-const TIMEOUT_MILLISECONDS: i32 = 500;
+/// How long libpcap's ring keeps a block that is not full. Immediate mode would have no such wait, but a ring with a slot of
+/// the snapshot length for each packet, which a short burst fills.
+const TIMEOUT_MILLISECONDS: i32 = 20;
 /// Longest sleep without a packet: a request to stop is seen after it.
 const SLEEP: Duration = Duration::from_millis(50);
 /// A packet is read this long after its time at the latest.

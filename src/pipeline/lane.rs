@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The stages that a worker's packets go through, and the state behind them. The order of the stages stands in `worker.rs`.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connections::{Bench, Connections};
@@ -53,6 +54,8 @@ pub struct Lane {
     pub counters: Counters,
     shared: Arc<SharedCounters>,
     exchange: Arc<Exchange>,
+    /// Datagrams of other workers that are ahead of this one's time.
+    waiting: VecDeque<(Assembled, Look)>,
     pressure: Pressure,
     /// Packet time: the latest seen.
     now_ns: i64,
@@ -119,6 +122,9 @@ impl<'a> Payload<'a> {
 /// Type, code and checksum, which decoding does not count to an ICMP message's payload.
 const ICMP_HEAD_BYTES: usize = 4;
 
+/// Datagrams that wait for this worker's time, at most.
+const WAITING_DATAGRAMS: usize = 64;
+
 /// Housekeeping runs every so many bursts.
 const HOUSEKEEPING_BURSTS: u32 = 32;
 /// A busy source is asked for its statistics every so many bursts.
@@ -150,6 +156,7 @@ impl Lane {
             counters: Counters::new(sections),
             shared: common.shared,
             exchange: common.exchange,
+            waiting: VecDeque::new(),
             pressure: common.pressure,
             now_ns: i64::MIN,
             bursts: 0,
@@ -352,14 +359,27 @@ impl Lane {
         }
     }
 
-    /// Goes on with the datagrams that other workers put together for this one.
+    /// Goes on with the datagrams that other workers put together for this one. One that is ahead of this worker's time waits:
+    /// what it answers may still be on its way here.
     pub(super) fn take_datagrams(&mut self) {
-        while let Some((datagram, whole)) = self.exchange.take(self.worker) {
-            self.counters.datagrams_reassembled += 1;
-            self.clock(datagram.span.time_ns);
-            if let Some(flow) = self.flow(&whole, &datagram.span) {
-                self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
+        while self.waiting.len() < WAITING_DATAGRAMS {
+            let Some(given) = self.exchange.take(self.worker) else { break };
+            self.waiting.push_back(given);
+        }
+        while let Some((datagram, _)) = self.waiting.front() {
+            if datagram.span.time_ns > self.now_ns && self.waiting.len() < WAITING_DATAGRAMS {
+                break;
             }
+            self.next_datagram();
+        }
+    }
+
+    fn next_datagram(&mut self) {
+        let Some((datagram, whole)) = self.waiting.pop_front() else { return };
+        self.counters.datagrams_reassembled += 1;
+        self.clock(datagram.span.time_ns);
+        if let Some(flow) = self.flow(&whole, &datagram.span) {
+            self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
         }
     }
 
@@ -371,6 +391,10 @@ impl Lane {
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
         self.take_datagrams();
+        while !self.waiting.is_empty() {
+            self.next_datagram();
+            self.take_datagrams();
+        }
     }
 
     pub(super) fn give_back(&mut self, assembled: Assembled) {

@@ -58,10 +58,11 @@ impl Program {
         Program(vec![plain(RETURN, 0)])
     }
 
-    /// The same with at most `snap_bytes` of each packet.
+    /// The same with `snap_bytes` of each packet, at most.
     pub fn cut(mut self, snap_bytes: u32) -> Program {
-        for instruction in self.0.iter_mut().filter(|instruction| instruction.code == RETURN) {
-            instruction.value = instruction.value.min(snap_bytes);
+        for instruction in self.0.iter_mut().filter(|one| one.code == RETURN && one.value > 0) {
+            // What stands there is the length of the handle that compiled it.
+            instruction.value = snap_bytes;
         }
         self
     }
