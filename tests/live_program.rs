@@ -203,6 +203,40 @@ fn an_interface_that_goes_away_ends_the_program() {
 }
 
 #[test]
+fn the_default_route_is_followed() {
+    let Some(namespace) = Namespace::new() else { return };
+    namespace.command("ip", &["link", "add", "wbother", "type", "veth", "peer", "name", "wbfar"]);
+    for (device, address) in [(RECEIVING, "10.91.0.1/24"), ("wbother", "10.92.0.1/24"), ("wbfar", "10.93.0.1/24")] {
+        namespace.command("ip", &["addr", "add", address, "dev", device]);
+        namespace.command("ip", &["link", "set", device, "up"]);
+    }
+    namespace.command("ip", &["route", "add", "default", "dev", RECEIVING]);
+    for kind in ["af_packet", "pcap"] {
+        namespace.command("ip", &["route", "replace", "default", "dev", RECEIVING]);
+        let mut running = namespace.start(&format!(
+            "packetbeat.interfaces: {{device: default_route_ipv4, type: {kind}, poll_default_route: 10ms}}\n\
+             packetbeat.protocols: [{{type: dns, ports: [53]}}]\nwirebeat.workers: 2\n"
+        ));
+        running.wait_for(&format!("capturing on {RECEIVING}"));
+        let sent = frames(&recorded("dns/types.pcap"));
+        let count = sent.len() as u64;
+        namespace.send(SENDING, sent.clone());
+        settle();
+        namespace.command("ip", &["route", "replace", "default", "dev", "wbother"]);
+        running.wait_for("capturing on wbother now, wbrecv has no default route any more");
+        settle();
+        namespace.send("wbfar", sent.clone());
+        // Nobody listens there any more.
+        namespace.send(SENDING, sent);
+        settle();
+        let finished = running.stop();
+        assert!(finished.success && !finished.log.contains("a balance does not hold"), "{}", finished.log);
+        assert_eq!(finished.summary("received"), 2 * count, "{kind}: {}", finished.log);
+        assert!(finished.multiset().values().all(|count| count % 2 == 0) && !finished.events.is_empty());
+    }
+}
+
+#[test]
 fn devices_are_listed_as_packetbeat_does() {
     let output = Command::new(env!("CARGO_BIN_EXE_wirebeat")).arg("devices").output().expect("the program starts");
     assert!(output.status.success());

@@ -21,8 +21,8 @@ use crate::wire::LinkType;
 pub struct Options {
     pub device: String,
     pub snap_bytes: u32,
-    /// Of libpcap's buffer; None leaves it to libpcap.
-    pub buffer_bytes: Option<usize>,
+    /// Of libpcap's buffer.
+    pub buffer_bytes: usize,
     pub promiscuous: bool,
     pub filter: Option<String>,
 }
@@ -59,11 +59,8 @@ impl PcapSource {
     pub fn open(options: &Options) -> Result<PcapSource, OpenError> {
         let refused = |error: Error| OpenError::Device(explain(sentence(error)));
         let inactive = Capture::from_device(options.device.as_str()).map_err(refused)?;
-        let inactive = match options.buffer_bytes {
-            Some(bytes) => inactive.buffer_size(i32::try_from(bytes).unwrap_or(i32::MAX)),
-            None => inactive,
-        };
         let handle = inactive
+            .buffer_size(i32::try_from(options.buffer_bytes).unwrap_or(i32::MAX))
             .snaplen(i32::try_from(options.snap_bytes).unwrap_or(i32::MAX))
             .promisc(options.promiscuous)
             .timeout(TIMEOUT_MILLISECONDS)
