@@ -16,14 +16,16 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crossbeam_queue::ArrayQueue;
 use serde_json::Value;
+use wirebeat::config::Configuration;
 use wirebeat::event::chunk::{Chunk, EncodedEvent, SealedChunk, Span};
-use wirebeat::outputs::Sink;
+use wirebeat::outputs::config::Known;
 use wirebeat::outputs::elasticsearch::{
     ElasticsearchOptions, ElasticsearchSink, IndexName, ProxyChoice, TemplateOptions, parse_host,
 };
 use wirebeat::outputs::kafka::{Compression, Credentials, KafkaOptions, KafkaSink, SaslMechanism, TopicName};
 use wirebeat::outputs::shipper::{Shipper, ShipperCounters, ShipperOptions};
 use wirebeat::outputs::tls::{Pem, TlsOptions};
+use wirebeat::outputs::{self, Sink};
 
 #[test]
 fn opensearch_has_what_was_acknowledged() {
@@ -228,6 +230,96 @@ fn kafka_refuses_what_is_larger_than_its_own_limit() {
     let counters = shipper.counters();
     assert_eq!(counters.dropped, BTreeMap::from([("kafka_message_too_large", 2)]));
     assert_eq!((counters.acknowledged, kafka.read(&topic).len()), (8, 8));
+}
+
+#[test]
+fn the_command_test_output_reaches_the_servers() {
+    let mut cases = Vec::new();
+    if let Some(address) = opensearch() {
+        let expected =
+            ["dial up... OK", "TLS... WARN secure connection disabled", "talk to server... OK", "version: 2."];
+        cases.push((format!("output.elasticsearch.hosts: ['{address}']"), expected.to_vec()));
+    }
+    if let Some(kafka) = kafka() {
+        let authority = kafka.folder.join("tls/ca.pem");
+        let plain = format!("output.kafka: {{hosts: ['localhost:{}'], topic: t}}", kafka.port);
+        cases.push((plain, vec!["dial up... OK", "talk to the cluster... OK", "brokers: 1"]));
+        let secure = format!(
+            "output.kafka: {{hosts: ['localhost:{}'], topic: t, username: wirebeat, password: secret, \
+             sasl.mechanism: SCRAM-SHA-256, ssl.certificate_authorities: ['{}']}}",
+            kafka.port + 4,
+            authority.display()
+        );
+        cases.push((secure, vec!["handshake... OK", "TLS version: TLSv1_3", "talk to the cluster... OK"]));
+    }
+    for (text, expected) in cases {
+        let configuration = Configuration::from_text("test.yml", &text).unwrap();
+        let known = Known { version: "9.6.0", name: "sensor" };
+        let settings = outputs::config::read(&configuration.root(), &known).unwrap();
+        let mut report = String::new();
+        settings.test(&mut report).unwrap_or_else(|error| panic!("{error}\n{report}"));
+        for line in expected {
+            assert!(report.contains(line), "{line}: {report}");
+        }
+    }
+}
+
+/// Run in a process of its own by the next test, because it reads the masks of all threads.
+#[test]
+#[ignore = "only the test below runs it"]
+fn masks_of_library_threads() {
+    let before = threads();
+    let core = *before.values().next().unwrap().last().unwrap();
+    let endpoint = parse_host("localhost:1", "http", "").unwrap();
+    let options = ElasticsearchOptions::new(vec![endpoint], IndexName::Constant("i".into()));
+    let elasticsearch = ElasticsearchSink::start(options, Some(&[core])).unwrap();
+    let kafka = KafkaOptions::new(vec!["localhost:1".into()], TopicName::Constant("t".into()));
+    let kafka = KafkaSink::start(&kafka, Some(&[core])).unwrap();
+    let begin = Instant::now();
+    // The name's look-up and librdkafka's brokers make threads of their own, a little later.
+    while elasticsearch.metrics().failed_connections == 0 || begin.elapsed() < Duration::from_millis(500) {
+        thread::sleep(Duration::from_millis(10));
+    }
+    let made: Vec<Vec<usize>> =
+        threads().into_iter().filter(|(id, _)| !before.contains_key(id)).map(|(_, cores)| cores).collect();
+    assert!(made.len() >= 4, "{made:?}");
+    assert!(made.iter().all(|cores| *cores == [core]), "{made:?}");
+    assert!(
+        threads().iter().any(|(id, cores)| before.contains_key(id) && cores.len() > 1),
+        "the caller keeps his mask"
+    );
+    drop((elasticsearch, kafka));
+}
+
+#[test]
+fn library_threads_stay_on_their_cores() {
+    if thread::available_parallelism().unwrap().get() < 2 {
+        println!("skipped: there is only one core");
+        return;
+    }
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--ignored", "--test-threads=1", "masks_of_library_threads"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"));
+}
+
+/// The cores that each thread of this process may use.
+fn threads() -> BTreeMap<String, Vec<usize>> {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    tasks
+        .filter_map(|task| {
+            let task = task.unwrap();
+            let status = std::fs::read_to_string(task.path().join("status")).ok()?;
+            let list = status.lines().find_map(|line| line.strip_prefix("Cpus_allowed_list:"))?.trim().to_owned();
+            let cores = list.split(',').flat_map(|range| {
+                let (first, last) = range.split_once('-').unwrap_or((range, range));
+                first.parse::<usize>().unwrap()..=last.parse::<usize>().unwrap()
+            });
+            Some((task.file_name().into_string().unwrap(), cores.collect()))
+        })
+        .collect()
 }
 
 // --- events ---

@@ -19,9 +19,18 @@ pub struct Encoder {
     precision: Precision,
     /// Whether `@metadata` is written (file, console, Kafka, Redis) or not (Elasticsearch).
     metadata: Metadata,
+    html: Html,
     /// The second whose text is in `second_text`, a small cache: most times of an event are in the same second.
     second: i64,
     second_text: [u8; 19],
+}
+
+/// `escape_html`: whether `<`, `>` and `&` are written as escapes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Html {
+    #[default]
+    Plain,
+    Escaped,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +41,15 @@ pub enum Metadata {
 
 impl Encoder {
     pub fn new(precision: Precision, metadata: Metadata) -> Encoder {
-        let mut encoder = Encoder { precision, metadata, second: 0, second_text: [0; 19] };
+        let mut encoder = Encoder { precision, metadata, html: Html::Plain, second: 0, second_text: [0; 19] };
         encoder.render_second(0);
         encoder
+    }
+
+    /// With `<`, `>` and `&` as they are, or escaped.
+    pub fn with_html(mut self, html: Html) -> Encoder {
+        self.html = html;
+        self
     }
 
     pub fn write_event(&mut self, event: &Event, out: &mut Vec<u8>) {
@@ -134,7 +149,9 @@ impl Encoder {
                 write_mac(out, mac);
                 out.push(b'"');
             }
-            Value::Static(_) | Value::Text { .. } => write_text(out, event.content.text_of(value).unwrap_or_default()),
+            Value::Static(_) | Value::Text { .. } => {
+                write_text_as(out, event.content.text_of(value).unwrap_or_default(), self.html);
+            }
             Value::Json { start, length } => {
                 let start = start as usize;
                 out.extend_from_slice(event.content.text.get(start..start + length as usize).unwrap_or(b"null"));
@@ -164,7 +181,7 @@ impl Encoder {
             if comma {
                 out.push(b',');
             }
-            write_text(out, event.content.text_of(key).unwrap_or_default());
+            write_text_as(out, event.content.text_of(key).unwrap_or_default(), self.html);
             out.push(b':');
             self.write_value(event, value, out);
             comma = true;
@@ -284,17 +301,25 @@ fn write_float(out: &mut Vec<u8>, number: f64) {
 
 /// A quoted and escaped JSON string of bytes that may not be UTF-8: every wrong byte becomes U+FFFD, as in Go.
 pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
+    write_text_as(out, text, Html::Plain);
+}
+
+fn write_text_as(out: &mut Vec<u8>, text: &[u8], html: Html) {
+    let table = match html {
+        Html::Plain => &ESCAPED,
+        Html::Escaped => &ESCAPED_HTML,
+    };
     out.push(b'"');
     let mut rest = text;
     while !rest.is_empty() {
         match std::str::from_utf8(rest) {
             Ok(valid) => {
-                write_escaped(out, valid.as_bytes());
+                write_escaped(out, valid.as_bytes(), table);
                 break;
             }
             Err(error) => {
                 let (valid, wrong) = rest.split_at(error.valid_up_to());
-                write_escaped(out, valid);
+                write_escaped(out, valid, table);
                 out.extend_from_slice("\u{fffd}".as_bytes());
                 rest = &wrong[1..];
             }
@@ -303,10 +328,10 @@ pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
     out.push(b'"');
 }
 
-fn write_escaped(out: &mut Vec<u8>, text: &[u8]) {
+fn write_escaped(out: &mut Vec<u8>, text: &[u8], table: &[bool; 256]) {
     let mut start = 0;
     for (index, byte) in text.iter().enumerate() {
-        if !ESCAPED[usize::from(*byte)] {
+        if !table[usize::from(*byte)] {
             continue;
         }
         out.extend_from_slice(&text[start..index]);
@@ -337,5 +362,13 @@ static ESCAPED: [bool; 256] = {
     }
     table[b'"' as usize] = true;
     table[b'\\' as usize] = true;
+    table
+};
+
+static ESCAPED_HTML: [bool; 256] = {
+    let mut table = ESCAPED;
+    table[b'<' as usize] = true;
+    table[b'>' as usize] = true;
+    table[b'&' as usize] = true;
     table
 };

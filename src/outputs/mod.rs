@@ -3,6 +3,8 @@
 
 #[cfg(test)]
 pub mod bench;
+pub mod check;
+pub mod config;
 pub mod console;
 pub mod discard;
 pub mod elasticsearch;
@@ -11,6 +13,8 @@ pub mod format_string;
 pub mod kafka;
 pub mod lines;
 pub mod metrics;
+pub mod secret;
+pub mod selector;
 pub mod shipper;
 pub mod threads;
 pub mod tls;

@@ -6,6 +6,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::outputs::secret::Secret;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -38,19 +39,19 @@ pub enum Verification {
 /// PEM text, given in the configuration itself or by the name of its file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pem {
-    Text(String),
+    Text(Secret),
     File(PathBuf),
 }
 
 impl Pem {
     /// Packetbeat's rule: what begins with a PEM header is the text itself.
     pub fn from_setting(text: String) -> Pem {
-        if text.trim_start().starts_with("-----BEGIN") { Pem::Text(text) } else { Pem::File(text.into()) }
+        if text.trim_start().starts_with("-----BEGIN") { Pem::Text(text.into()) } else { Pem::File(text.into()) }
     }
 
     fn read(&self) -> Result<Vec<u8>, String> {
         match self {
-            Pem::Text(text) => Ok(text.clone().into_bytes()),
+            Pem::Text(text) => Ok(text.reveal().as_bytes().to_vec()),
             Pem::File(path) => {
                 std::fs::read(path).map_err(|error| format!("{} cannot be read: {error}", path.display()))
             }
@@ -80,7 +81,7 @@ pub struct TlsOptions {
     /// `certificate` and `key`.
     pub identity: Option<(Pem, Pem)>,
     /// `key_passphrase`; only librdkafka can use it.
-    pub key_passphrase: Option<String>,
+    pub key_passphrase: Option<Secret>,
     /// `supported_protocols`, when given.
     pub versions: Option<Vec<TlsVersion>>,
 }

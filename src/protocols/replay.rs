@@ -81,6 +81,10 @@ pub fn events(path: &Path, factory: &dyn Factory, port: Option<u16>, segment_byt
                     bench.now_ns = time_ns;
                     bench.fin(direction);
                 }
+                if tcp.flags.rst() {
+                    bench.now_ns = time_ns;
+                    bench.reset(direction);
+                }
             }
             _ => {
                 bench.now_ns = at;

@@ -14,6 +14,7 @@ use crate::cli::{Exit, Pace, RunOptions};
 use crate::config::Configuration;
 use crate::event::chunk::Slice;
 use crate::event::json::Metadata;
+use crate::outputs::config::Routing;
 use crate::outputs::{Sink, Verdict};
 
 const TRAFFIC: &[u8] = include_bytes!("../../deploy/demo/traffic.pcap");
@@ -52,13 +53,14 @@ fn run(once: bool) -> Result<(), String> {
     let configuration =
         Configuration::from_text("the demo's configuration", &text).map_err(|error| error.to_string())?;
     let options = RunOptions { loops: u64::from(once), pace: Pace::AsRecorded, ..RunOptions::default() };
-    let output = Output::new(Metadata::Written, Box::new(ScreenSink::new()));
     println!(
         "Wirebeat {}: {} of recorded traffic, replayed through a DPDK ring port to two workers. Ctrl-C ends.",
         env!("CARGO_PKG_VERSION"),
         if once { "one pass" } else { "passes" }
     );
-    let summary = super::run_with(&configuration, &options, output)?;
+    let summary = super::run_with(&configuration, &options, Routing::default(), || {
+        Ok(Output::new(Metadata::Written, Box::new(ScreenSink::new())))
+    })?;
     println!("{summary}");
     Ok(())
 }

@@ -8,20 +8,19 @@ use std::time::{Duration, Instant};
 use log::info;
 
 use super::{Attachment, Shared};
-use crate::cli::Publishing;
-use crate::config::{Configuration, Section};
+use crate::cli::{COMPATIBLE_PACKETBEAT, Publishing};
+use crate::config::Configuration;
 use crate::event::chunk::SealedChunk;
-use crate::event::json::Metadata;
-use crate::outputs::Sink;
-use crate::outputs::console::{ConsoleOptions, ConsoleSink, Layout};
-use crate::outputs::discard::DiscardSink;
-use crate::outputs::file::{FileOptions, FileSink};
+use crate::event::json::{Html, Metadata};
+use crate::outputs::config::{Known, OutputKind, OutputSettings};
 use crate::outputs::shipper::{Shipper, ShipperOptions};
+use crate::outputs::{self, Sink};
 use crate::pipeline::counters::Counters;
 
 /// An opened output.
 pub struct Output {
     pub metadata: Metadata,
+    pub html: Html,
     shipper: Shipper,
 }
 
@@ -29,7 +28,7 @@ impl Output {
     /// An output whose sink is tried until it takes everything.
     pub fn new(metadata: Metadata, sink: Box<dyn Sink>) -> Output {
         let options = ShipperOptions { max_retries: None, ..ShipperOptions::default() };
-        Output { metadata, shipper: Shipper::new(sink, options) }
+        Output { metadata, html: Html::Plain, shipper: Shipper::new(sink, options) }
     }
 }
 
@@ -52,55 +51,26 @@ impl Shipped {
     }
 }
 
-/// Checks the output settings without opening anything.
-pub fn check(configuration: &Configuration) -> Result<(), String> {
-    output_section(configuration).map(|_| ())
-}
-
-fn output_section(configuration: &Configuration) -> Result<(String, Section<'_>), String> {
-    let outputs = configuration.section("output").map_err(|error| error.to_string())?;
-    let mut enabled = Vec::new();
-    for (name, section) in outputs.iter().flat_map(|outputs| outputs.entries()) {
-        if section.enabled().map_err(|error| error.to_string())? {
-            enabled.push((name.to_string(), section));
-        }
-    }
-    match enabled.len() {
-        0 => Err("No outputs are defined. Please define one under the output section.".to_string()),
-        1 => Ok(enabled.remove(0)),
-        _ => {
-            let names: Vec<&str> = enabled.iter().map(|(name, _)| name.as_str()).collect();
-            Err(format!("{}: more than one output is enabled: {}", enabled[1].1.origin(), names.join(", ")))
-        }
-    }
-}
-
-pub fn open(configuration: &Configuration, publishing: Publishing) -> Result<Output, String> {
-    let opened = Output::new;
+/// Reads the one output of the configuration.
+pub fn settings(configuration: &Configuration, publishing: Publishing) -> Result<OutputSettings, String> {
+    let root = configuration.root();
+    let name = super::settings::sensor_name(&root).map_err(|error| error.to_string())?;
+    let known = Known { version: COMPATIBLE_PACKETBEAT, name: &name };
+    let mut settings = outputs::config::read(&root, &known).map_err(|error| error.to_string())?;
     if publishing == Publishing::Off {
-        return Ok(opened(Metadata::Written, Box::new(DiscardSink::default())));
+        settings.kind = OutputKind::Discard;
     }
-    let (name, section) = output_section(configuration)?;
-    section.ignore_rest();
-    let text = |key: &str| section.string(key).map_err(|error| error.to_string());
-    match name.as_str() {
-        "file" => {
-            let path = text("path")?.ok_or("output.file.path is missing")?;
-            let mut options = FileOptions::new(path, text("filename")?.unwrap_or_else(|| "packetbeat".to_string()));
-            if let Some(size) = section.integer("rotate_every_kb").map_err(|error| error.to_string())? {
-                options.rotate_every_bytes = size as u64 * 1024;
-            }
-            Ok(opened(Metadata::Written, Box::new(FileSink::new(options)?)))
-        }
-        "console" => {
-            let pretty = section.boolean("pretty").map_err(|error| error.to_string())?.unwrap_or(false);
-            let layout = if pretty { Layout::Pretty } else { Layout::Lines };
-            let sink = ConsoleSink::stdout(&ConsoleOptions { layout }).map_err(|error| error.to_string())?;
-            Ok(opened(Metadata::Written, Box::new(sink)))
-        }
-        "discard" => Ok(opened(Metadata::Written, Box::new(DiscardSink::default()))),
-        other => Err(format!("output.{other} is not built yet")),
-    }
+    Ok(settings)
+}
+
+/// Opens an output; its threads stay on the CPUs of the I/O core.
+pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output, String> {
+    let sink = settings.open(cores)?;
+    Ok(Output {
+        metadata: settings.json.metadata,
+        html: settings.json.html,
+        shipper: Shipper::new(sink, settings.shipper),
+    })
 }
 
 /// Interval of the log line.

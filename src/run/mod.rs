@@ -17,11 +17,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use log::{error, info, warn};
 
 use crate::capture::{Pressure, Source, SourceStatistics};
-use crate::cli::{self, Command, Exit, Invocation, RunOptions};
+use crate::cli::{self, Command, Exit, Invocation, Publishing, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
-use crate::event::json::{Encoder, Metadata};
+use crate::event::json::{Encoder, Html, Metadata};
 use crate::flow::Secret;
+use crate::outputs::config::Routing;
 use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
 use crate::pipeline::exchange::Exchange;
@@ -51,20 +52,29 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             let configuration = load()?;
             let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
             log_setup::install(log).map_err(|error| error.to_string())?;
-            let output = io_core::open(&configuration, options.publishing)?;
-            info!("{}", run_with(&configuration, options, output)?);
+            let output = io_core::settings(&configuration, options.publishing)?;
+            let routing = output.routing.clone();
+            info!("{}", run_with(&configuration, options, routing, || io_core::open(&output, None))?);
             Ok(String::new())
         }
         Command::TestConfig => {
             let configuration = load()?;
             let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
             log_setup::install(log).map_err(|error| error.to_string())?;
-            let settings = Settings::read(&configuration).map_err(|error| error.to_string())?;
+            let output = io_core::settings(&configuration, Publishing::On)?;
+            let settings = Settings::read(&configuration, output.routing).map_err(|error| error.to_string())?;
             sources::check(&settings)?;
-            io_core::check(&configuration)?;
             Ok("Config OK\n".to_string())
         }
         Command::ExportConfig => Ok(load()?.export()),
+        Command::TestOutput => {
+            let configuration = load()?;
+            let output = io_core::settings(&configuration, Publishing::On)?;
+            let mut report = String::new();
+            let outcome = output.test(&mut report);
+            print!("{report}");
+            outcome.map(|()| String::new())
+        }
         other => Err(format!("{other:?} is not built yet")),
     }
 }
@@ -76,6 +86,7 @@ struct Shared {
     stop: AtomicBool,
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
+    html: Html,
     pressure: Pressure,
 }
 
@@ -87,16 +98,22 @@ struct Attachment {
 }
 
 /// Runs with an opened output; answers the summary line.
-fn run_with(configuration: &Configuration, options: &RunOptions, output: io_core::Output) -> Result<String, String> {
-    let settings = Settings::read(configuration).map_err(|error| error.to_string())?;
+fn run_with(
+    configuration: &Configuration,
+    options: &RunOptions,
+    routing: Routing,
+    open: impl FnOnce() -> Result<io_core::Output, String>,
+) -> Result<String, String> {
+    let settings = Settings::read(configuration, routing).map_err(|error| error.to_string())?;
     let random: [u8; 32] = identity::random();
     let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
     let secret = Secret::new([words(0), words(1), words(2), words(3)]);
     let plan = sources::plan(&settings, options, secret)?;
+    let output = open()?;
     for warning in settings.warnings.iter().chain(&configuration.warnings()) {
         warn!("{warning}");
     }
-    let metadata = output.metadata;
+    let (metadata, html) = (output.metadata, output.html);
     plan.start(
         |workers, pressure| {
             let lane = LaneSettings {
@@ -108,7 +125,7 @@ fn run_with(configuration: &Configuration, options: &RunOptions, output: io_core
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, settings, lane, stop: AtomicBool::new(false), pressure }
+            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false), pressure }
         },
         output,
     )
@@ -206,7 +223,7 @@ fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachm
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
         Event::new(Arc::clone(&settings.schema)),
-        Encoder::new(settings.precision, shared.metadata),
+        Encoder::new(settings.precision, shared.metadata).with_html(shared.html),
         attachment.rings.clone(),
         number,
         shared.pressure,

@@ -15,6 +15,7 @@ use crate::event::{Constants, Schema};
 use crate::flow::RecordSettings;
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::Counters as RecordCounters;
+use crate::outputs::config::Routing;
 use crate::pipeline::publisher::{EventSettings, Outgoing, Treatment};
 use crate::processors::{self, Chain, Prepared};
 use crate::protocols::{Perimeter, Registry};
@@ -53,7 +54,8 @@ pub struct Bounds {
 }
 
 impl Settings {
-    pub fn read(configuration: &Configuration) -> Result<Settings, ConfigError> {
+    /// `routing` is what the output wants beside an event's body.
+    pub fn read(configuration: &Configuration, routing: Routing) -> Result<Settings, ConfigError> {
         let mut warnings = Vec::new();
         let root = configuration.root();
         let packetbeat = root.section("packetbeat")?;
@@ -101,6 +103,7 @@ impl Settings {
             outgoing: if ignore_outgoing { Outgoing::Ignored } else { Outgoing::Published },
             max_event_bytes: bounds.max_event_bytes,
             chunk_bytes: bounds.chunk_bytes,
+            routing,
         };
         let precision = root
             .choice(
@@ -284,8 +287,7 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
 
 /// The fields that name this sensor.
 fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(String, Json)>, ConfigError> {
-    let host = host_name();
-    let name = root.string("name")?.unwrap_or_else(|| host.clone());
+    let name = sensor_name(root)?;
     let identity = super::identity::Identity::read(&configuration.paths().data);
     Ok(vec![
         ("@metadata.beat".to_string(), json!("packetbeat")),
@@ -300,6 +302,11 @@ fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(Stri
         ("ecs.version".to_string(), json!("8.0.0")),
         ("host.name".to_string(), json!(name)),
     ])
+}
+
+/// `name` of the configuration, else the host's.
+pub fn sensor_name(root: &Section<'_>) -> Result<String, ConfigError> {
+    Ok(root.string("name")?.unwrap_or_else(host_name))
 }
 
 fn host_name() -> String {

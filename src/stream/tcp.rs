@@ -31,6 +31,8 @@ pub struct Connection {
 
 struct Half {
     phase: Phase,
+    /// Sequence number of the SYN, when it was seen.
+    initial: Option<u32>,
     /// Sequence number of the next byte in order.
     next: u32,
     /// Unconsumed bytes that end at `next`.
@@ -66,6 +68,9 @@ pub struct Lent<'a, R: Receiver> {
     pub counters: &'a mut StreamCounters,
 }
 
+/// How far behind the SYN a connection may have been joined.
+const LATE_SYN_BYTES: i32 = 1 << 20;
+
 /// Whether `a` lies before `b` in the sequence space.
 fn before(a: u32, b: u32) -> bool {
     (a.wrapping_sub(b) as i32) < 0
@@ -87,24 +92,21 @@ impl Connection {
         self.halves.iter().any(|half| half.phase == Phase::Ignored)
     }
 
-    /// Whether a SYN with this sequence number begins another connection of the same ports.
+    /// Whether a SYN begins another connection of the same ports. A repeated one has the number of the first.
     pub fn is_new_connection(&self, segment: &Segment<'_>) -> bool {
         let half = &self.halves[segment.direction as usize];
-        if !segment.syn || segment.reset {
+        if !segment.syn || segment.reset || segment.acknowledgement.is_some() || half.initial == Some(segment.sequence)
+        {
             return false;
         }
         match half.phase {
-            Phase::Fresh => {
-                segment.acknowledgement.is_none() && self.halves.iter().all(|half| half.phase == Phase::Ended)
+            Phase::Fresh => self.halves.iter().all(|half| half.phase == Phase::Ended),
+            // A late SYN of this connection lies shortly before what has been seen since.
+            Phase::Running => {
+                let distance = segment.sequence.wrapping_add(1).wrapping_sub(half.next) as i32;
+                half.initial.is_some() || !(-LATE_SYN_BYTES..=0).contains(&distance)
             }
-            // A repeated SYN has its old number.
-            _ => {
-                segment.sequence.wrapping_add(1) != half.next && segment.acknowledgement.is_none() && {
-                    let distance = segment.sequence.wrapping_add(1).wrapping_sub(half.next) as i32;
-                    // A late SYN of this connection lies shortly before what has been seen since.
-                    !(distance < 0 && distance > -(1 << 20) && half.phase == Phase::Running)
-                }
-            }
+            Phase::Ignored | Phase::Ended => true,
         }
     }
 
@@ -120,6 +122,7 @@ impl Connection {
                     return self.reset(lent);
                 }
                 half.phase = Phase::Running;
+                half.initial = segment.syn.then_some(segment.sequence);
                 half.next = segment.sequence.wrapping_add(u32::from(segment.syn));
             }
             Phase::Running => {}
@@ -263,6 +266,7 @@ impl Half {
     fn new() -> Half {
         Half {
             phase: Phase::Fresh,
+            initial: None,
             next: 0,
             pending: Vec::new(),
             need: 0,

@@ -192,6 +192,10 @@ fn a_new_syn_on_the_same_ports_is_another_connection() {
     bench.segment(data(1001, b"abc"));
     assert!(!bench.connection.is_new_connection(&syn));
     assert!(bench.connection.is_new_connection(&Segment { syn: true, ..data(900_000_000, b"") }));
+    // Also after the end a SYN with the old number is a repeated one.
+    bench.segment(Segment { reset: true, ..data(1004, b"") });
+    assert!(!bench.connection.is_new_connection(&syn));
+    assert!(bench.connection.is_new_connection(&Segment { syn: true, ..data(1005, b"") }));
 }
 
 #[test]

@@ -84,7 +84,8 @@ impl Client {
         };
         {
             let mut query = bulk_url.query_pairs_mut();
-            query.extend_pairs(options.parameters.iter().chain(&endpoint.parameters));
+            let parameters = options.parameters.iter().chain(&endpoint.parameters);
+            query.extend_pairs(parameters.map(|(key, value)| (key, value.reveal())));
             query.append_pair("filter_path", "errors,items.*.status,items.*.error.type,items.*.error.reason");
             if let Some(pipeline) = &options.pipeline {
                 query.append_pair("pipeline", pipeline);
@@ -227,17 +228,19 @@ fn headers(options: &ElasticsearchOptions, endpoint: &Endpoint) -> Result<Header
         let bad = |why: String| format!("headers: {name:?} is refused: {why}");
         headers.append(
             HeaderName::try_from(name).map_err(|error| bad(error.to_string()))?,
-            HeaderValue::try_from(value).map_err(|error| bad(error.to_string()))?,
+            HeaderValue::try_from(value.reveal()).map_err(|error| bad(error.to_string()))?,
         );
     }
     let basic = |username: &str, password: &str| format!("Basic {}", STANDARD.encode(format!("{username}:{password}")));
     let authorization = match (&endpoint.user, &options.authentication) {
-        (Some((username, password)), _) => Some(basic(username, password)),
+        (Some((username, password)), _) => Some(basic(username, password.reveal())),
         (None, Authentication::None) => None,
-        (None, Authentication::Basic { username, password }) => Some(basic(username, password)),
+        (None, Authentication::Basic { username, password }) => Some(basic(username, password.reveal())),
         // An id and a key are joined by a colon, which base64 does not have.
-        (None, Authentication::ApiKey(key)) if key.contains(':') => Some(format!("ApiKey {}", STANDARD.encode(key))),
-        (None, Authentication::ApiKey(key)) => Some(format!("ApiKey {key}")),
+        (None, Authentication::ApiKey(key)) if key.reveal().contains(':') => {
+            Some(format!("ApiKey {}", STANDARD.encode(key.reveal())))
+        }
+        (None, Authentication::ApiKey(key)) => Some(format!("ApiKey {}", key.reveal())),
     };
     if let Some(authorization) = authorization {
         let mut value = HeaderValue::try_from(authorization)

@@ -7,6 +7,7 @@ use reqwest::Url;
 
 use super::template::TemplateOptions;
 use crate::outputs::format_string::FormatString;
+use crate::outputs::secret::Secret;
 use crate::outputs::tls::TlsOptions;
 
 /// Options of `output.elasticsearch`.
@@ -15,9 +16,9 @@ pub struct ElasticsearchOptions {
     /// `hosts`, read by [`parse_host`]; never empty.
     pub endpoints: Vec<Endpoint>,
     /// `parameters`, added to every request.
-    pub parameters: Vec<(String, String)>,
+    pub parameters: Vec<(String, Secret)>,
     /// `headers`, added to every request.
-    pub headers: Vec<(String, String)>,
+    pub headers: Vec<(String, Secret)>,
     pub authentication: Authentication,
     pub tls: TlsOptions,
     pub proxy: ProxyChoice,
@@ -77,26 +78,16 @@ pub enum IndexName {
 }
 
 /// How requests prove who sends them.
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Authentication {
     #[default]
     None,
     Basic {
         username: String,
-        password: String,
+        password: Secret,
     },
     /// `id:key`, as Packetbeat takes it, or already in base64.
-    ApiKey(String),
-}
-
-impl std::fmt::Debug for Authentication {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(match self {
-            Authentication::None => "None",
-            Authentication::Basic { .. } => "Basic(…)",
-            Authentication::ApiKey(_) => "ApiKey(…)",
-        })
-    }
+    ApiKey(Secret),
 }
 
 /// Which proxy is used.
@@ -127,9 +118,9 @@ pub struct Endpoint {
     /// With path, without user and query.
     pub url: Url,
     /// The query of the host's URL.
-    pub parameters: Vec<(String, String)>,
+    pub parameters: Vec<(String, Secret)>,
     /// User and password of the host's URL; they win over the options.
-    pub user: Option<(String, String)>,
+    pub user: Option<(String, Secret)>,
 }
 
 /// Reads one of `hosts`: `host`, `host:port`, `[::1]:port`, each with a path, or a whole URL. Without a port it is
@@ -150,12 +141,12 @@ pub fn parse_host(text: &str, protocol: &str, path: &str) -> Result<Endpoint, St
     if !has_port(&whole) {
         url.set_port(Some(9200)).map_err(|()| refuse("it takes no port"))?;
     }
-    let parameters = url.query_pairs().into_owned().collect();
+    let parameters = url.query_pairs().map(|(key, value)| (key.into_owned(), Secret::from(&*value))).collect();
     url.set_query(None);
     url.set_fragment(None);
     let user = (!url.username().is_empty()).then(|| {
         let decode = |text: &str| percent_decoded(text);
-        (decode(url.username()), decode(url.password().unwrap_or_default()))
+        (decode(url.username()), Secret::from(decode(url.password().unwrap_or_default())))
     });
     let cleared = url.set_username("").and_then(|()| url.set_password(None));
     cleared.map_err(|()| refuse("it takes no user"))?;

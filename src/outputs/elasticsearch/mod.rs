@@ -19,4 +19,4 @@ mod tests;
 pub use client::{Client, Server};
 pub use config::{Authentication, ElasticsearchOptions, Endpoint, HostBalance, IndexName, ProxyChoice, parse_host};
 pub use sink::ElasticsearchSink;
-pub use template::TemplateOptions;
+pub use template::{ExistingTemplate, TemplateOptions};

@@ -18,8 +18,6 @@ pub struct TemplateOptions {
     pub index_settings: Value,
     /// `setup.template.settings._source`.
     pub source: Option<Value>,
-    /// Whether matching names become data streams. Off when the user chose an index of his own.
-    pub kind: TemplateKind,
     /// For `_meta`.
     pub version: String,
 }
@@ -32,14 +30,6 @@ pub enum ExistingTemplate {
     Replaced,
 }
 
-/// What the template makes of a matching name.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum TemplateKind {
-    #[default]
-    DataStream,
-    Index,
-}
-
 impl TemplateOptions {
     /// The template of Packetbeat's default data stream.
     pub fn new(version: &str) -> TemplateOptions {
@@ -49,7 +39,6 @@ impl TemplateOptions {
             existing: ExistingTemplate::Kept,
             index_settings: json!({ "number_of_shards": 1 }),
             source: None,
-            kind: TemplateKind::DataStream,
             version: version.to_owned(),
         }
     }
@@ -80,15 +69,13 @@ impl TemplateOptions {
             "refresh_interval": "5s",
         });
         merge(&mut index, &self.index_settings);
-        let mut body = json!({
+        // As Packetbeat's own template: what matches becomes a data stream, also under a name of the user's.
+        json!({
             "index_patterns": [self.pattern],
             "priority": 150,
+            "data_stream": {},
             "template": { "settings": { "index": index }, "mappings": mappings },
-        });
-        if self.kind == TemplateKind::DataStream {
-            body["data_stream"] = json!({});
-        }
-        body
+        })
     }
 }
 

@@ -10,7 +10,6 @@ use serde_json::json;
 
 use super::batch::Batch;
 use super::reply::{self, Reply};
-use super::template::{ExistingTemplate, TemplateKind};
 use super::*;
 use crate::event::chunk::Slice;
 use crate::outputs::bench::{append, bodies, chunk_of, chunk_with, numbered, slice_of};
@@ -124,8 +123,6 @@ fn the_template_declares_the_fields() {
     let mappings = &body["template"]["mappings"];
     assert_eq!(mappings["_source"], json!({ "enabled": true }));
     assert_eq!(mappings["properties"]["@timestamp"]["type"], json!("date"));
-    let own = TemplateOptions { kind: TemplateKind::Index, ..template };
-    assert_eq!(own.body().get("data_stream"), None);
 }
 
 #[test]

@@ -6,6 +6,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 
 use crate::outputs::format_string::FormatString;
+use crate::outputs::secret::Secret;
 use crate::outputs::tls::{Pem, TlsOptions, Verification};
 
 /// Options of `output.kafka`.
@@ -110,7 +111,7 @@ impl KafkaOptions {
             config
                 .set("sasl.mechanisms", credentials.mechanism.word())
                 .set("sasl.username", &credentials.username)
-                .set("sasl.password", &credentials.password);
+                .set("sasl.password", credentials.password.reveal());
         }
         if let Some(tls) = &self.tls {
             set_tls(&mut config, tls)?;
@@ -192,17 +193,11 @@ impl Compression {
 }
 
 /// User and password.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Credentials {
     pub username: String,
-    pub password: String,
+    pub password: Secret,
     pub mechanism: SaslMechanism,
-}
-
-impl std::fmt::Debug for Credentials {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(formatter, "Credentials({:?}, …)", self.mechanism)
-    }
 }
 
 /// `sasl.mechanism`.
@@ -247,7 +242,7 @@ fn set_tls(config: &mut ClientConfig, tls: &TlsOptions) -> Result<(), String> {
         config.set("ssl.key.pem", read(key, "ssl.key")?);
     }
     if let Some(passphrase) = &tls.key_passphrase {
-        config.set("ssl.key.password", passphrase);
+        config.set("ssl.key.password", passphrase.reveal());
     }
     Ok(())
 }

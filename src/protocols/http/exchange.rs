@@ -13,6 +13,8 @@ const MAX_WAITING: usize = 1000;
 const MAX_WAITING_BYTES: usize = 16 << 20;
 /// Unused messages that a parser keeps.
 const MAX_SPARE: usize = 2;
+/// Places of the queue that stay when it is empty.
+const KEPT_QUEUE: usize = 16;
 
 /// What a call of the parser was lent.
 pub(super) struct Turn<'a, 'c> {
@@ -147,6 +149,7 @@ impl Exchanges {
         while !self.queue.is_empty() {
             self.publish_first(turn);
         }
+        self.queue.shrink_to(KEPT_QUEUE);
         self.evicted = 0;
     }
 
@@ -156,9 +159,17 @@ impl Exchanges {
             self.recycle(exchange.request);
             exchange.response.into_iter().for_each(|response| self.recycle(response));
         }
-        self.queue.shrink_to(16);
+        self.queue.shrink_to(KEPT_QUEUE);
         self.kept_bytes = 0;
         self.evicted = 0;
+    }
+
+    /// Memory behind the queue and the spare messages.
+    #[cfg(test)]
+    pub fn memory_bytes(&self) -> usize {
+        let waiting = self.queue.iter().flat_map(|exchange| exchange.response.iter().chain([&exchange.request]));
+        waiting.chain(&self.spare).map(|message| message.memory_bytes()).sum::<usize>()
+            + self.queue.capacity() * size_of::<Exchange>()
     }
 
     fn publish_first(&mut self, turn: &mut Turn<'_, '_>) {

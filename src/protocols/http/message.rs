@@ -151,6 +151,7 @@ impl Message {
         body.clear();
         body.shrink_to(KEPT_CAPACITY_BYTES);
         headers.clear();
+        headers.shrink_to(KEPT_CAPACITY_BYTES / size_of::<(Span, Span)>());
         *self = Message { text, body, headers, ..Message::new() };
     }
 
@@ -162,6 +163,15 @@ impl Message {
     /// Memory that depends on what was sent.
     pub fn kept_bytes(&self) -> usize {
         self.text.len() + self.body.len() + self.headers.len() * size_of::<(Span, Span)>()
+    }
+
+    /// Memory of the buffers.
+    #[cfg(test)]
+    pub fn memory_bytes(&self) -> usize {
+        size_of::<Message>()
+            + self.text.capacity()
+            + self.body.capacity()
+            + self.headers.capacity() * size_of::<(Span, Span)>()
     }
 
     /// Reads a header. `block` ends with the empty line, or earlier when the connection was cut off.

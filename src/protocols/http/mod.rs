@@ -12,8 +12,6 @@ mod exchange;
 mod message;
 mod parser;
 #[cfg(test)]
-mod replay;
-#[cfg(test)]
 mod tests;
 mod url;
 

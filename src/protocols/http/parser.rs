@@ -88,6 +88,14 @@ impl HttpParser {
     pub(super) fn new(options: Arc<Options>) -> HttpParser {
         HttpParser { options, connection: Connection::default() }
     }
+
+    /// Memory of this connection.
+    #[cfg(test)]
+    pub(super) fn memory_bytes(&self) -> usize {
+        let halves = self.connection.halves.iter();
+        let responses = halves.filter_map(|half| half.response.as_ref()).map(|response| response.memory_bytes());
+        size_of::<HttpParser>() + responses.sum::<usize>() + self.connection.exchanges.memory_bytes()
+    }
 }
 
 impl Parser for HttpParser {

@@ -69,7 +69,7 @@ pub fn replay(packets: &[Packet], ports: &[u16], bench: &dyn Fn() -> Bench) -> V
         let key = (client.address, client.port, server.address, server.port);
         let index = *connections.entry(key).or_insert_with(|| {
             let mut new = bench();
-            new.flow = FlowView { client, server, carrier: Carrier::Tcp };
+            new.flow = FlowView { client, server, carrier: Carrier::Tcp, community_id: None };
             benches.push((new, [None; 2]));
             benches.len() - 1
         });

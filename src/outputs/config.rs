@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Reads `output.*`, `queue.*` and `setup.template.*`: exactly one output, with everything that its sink, the shipper
+//! and the workers need.
+//!
+//! Settings that would change what is sent or to whom, and are not built, are refused; the others that nobody reads
+//! get the configuration's own warning.
+
+mod common;
+mod elasticsearch;
+mod kafka;
+mod local;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use super::console::{ConsoleOptions, ConsoleSink};
+use super::discard::DiscardSink;
+use super::elasticsearch::{ElasticsearchOptions, ElasticsearchSink};
+use super::file::{FileOptions, FileSink};
+use super::format_string::FormatString;
+use super::kafka::{KafkaOptions, KafkaSink};
+use super::selector::Selector;
+use super::shipper::ShipperOptions;
+use super::{Sink, check};
+use crate::config::{ConfigError, Section};
+use crate::event::json::{Html, Metadata};
+
+/// The output that the configuration names, read and checked; nothing is opened yet.
+#[derive(Clone, Debug)]
+pub struct OutputSettings {
+    pub kind: OutputKind,
+    pub shipper: ShipperOptions,
+    pub queue: QueueOptions,
+    pub routing: Routing,
+    pub json: JsonOptions,
+    /// Sentences for the log.
+    pub warnings: Vec<String>,
+}
+
+/// A sink's own options.
+#[derive(Clone, Debug)]
+pub enum OutputKind {
+    Elasticsearch(Box<ElasticsearchOptions>),
+    Kafka(Box<KafkaOptions>),
+    File(FileOptions),
+    Console(ConsoleOptions),
+    Discard,
+}
+
+/// `queue.mem.*`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct QueueOptions {
+    /// Events that may wait; what the chunks of all workers should hold together.
+    pub events: usize,
+    /// Smallest number of events that is worth sending before the time-out.
+    pub flush_min_events: usize,
+    pub flush_timeout: Duration,
+}
+
+impl Default for QueueOptions {
+    fn default() -> QueueOptions {
+        QueueOptions { events: 3200, flush_min_events: 1600, flush_timeout: Duration::from_secs(10) }
+    }
+}
+
+/// What the workers write beside an event's body, because it depends on the event's fields.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Routing {
+    /// Whether `@metadata.raw_index` (the option `index` of a protocol) is the destination of an event that has it.
+    pub raw_index: RawIndex,
+    /// Index or topic, when it depends on fields. Without a result the event's destination stays empty.
+    pub destination: Option<Selector>,
+    /// Ingest pipeline, when it depends on fields.
+    pub pipeline: Option<Selector>,
+    /// Key of the Kafka message.
+    pub key: Option<FormatString>,
+}
+
+/// What `@metadata.raw_index` means to an output.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RawIndex {
+    #[default]
+    Ignored,
+    IsDestination,
+}
+
+/// How workers write an event's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct JsonOptions {
+    pub metadata: Metadata,
+    pub html: Html,
+}
+
+/// What is known of the program before any event, for format strings.
+pub struct Known<'a> {
+    /// `agent.version`: the Packetbeat version that is kept compatible with.
+    pub version: &'a str,
+    /// `agent.name`.
+    pub name: &'a str,
+}
+
+/// Reads the one enabled output.
+pub fn read(root: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, ConfigError> {
+    let (name, section) = only_output(root)?;
+    let mut settings = match name {
+        "elasticsearch" => elasticsearch::read(root, &section, known)?,
+        "kafka" => kafka::read(root, &section, known)?,
+        "file" => local::read_file(root, &section, known)?,
+        "console" => local::read_console(root, &section)?,
+        "discard" => local::discard(&section),
+        "logstash" | "redis" => {
+            return Err(section.refuse(format!(
+                "the output {name} is not built yet, choose one of elasticsearch, kafka, file, console, discard"
+            )));
+        }
+        other => {
+            return Err(section.refuse(format!(
+                "there is no output {other:?}, expected one of elasticsearch, kafka, file, console, discard"
+            )));
+        }
+    };
+    if settings.shipper.flush_interval_ns == 0 {
+        settings.shipper.flush_interval_ns = 1_000_000;
+    }
+    Ok(settings)
+}
+
+impl OutputSettings {
+    /// The output's name in the configuration.
+    pub fn name(&self) -> &'static str {
+        match self.kind {
+            OutputKind::Elasticsearch(_) => "elasticsearch",
+            OutputKind::Kafka(_) => "kafka",
+            OutputKind::File(_) => "file",
+            OutputKind::Console(_) => "console",
+            OutputKind::Discard => "discard",
+        }
+    }
+
+    /// Opens the sink; what threads it makes stay on these cores. The error is a sentence.
+    pub fn open(&self, cores: Option<&[usize]>) -> Result<Box<dyn Sink>, String> {
+        let place = |error: String| format!("output.{}: {error}", self.name());
+        Ok(match &self.kind {
+            OutputKind::Elasticsearch(options) => {
+                Box::new(ElasticsearchSink::start((**options).clone(), cores).map_err(place)?)
+            }
+            OutputKind::Kafka(options) => Box::new(KafkaSink::start(options, cores).map_err(place)?),
+            OutputKind::File(options) => Box::new(FileSink::new(options.clone()).map_err(place)?),
+            OutputKind::Console(options) => {
+                Box::new(ConsoleSink::stdout(options).map_err(|error| place(error.to_string()))?)
+            }
+            OutputKind::Discard => Box::new(DiscardSink::default()),
+        })
+    }
+
+    /// The command `test output`: tries the output step by step and writes what it finds. The error is the first
+    /// step that failed.
+    pub fn test(&self, report: &mut dyn std::fmt::Write) -> Result<(), String> {
+        match &self.kind {
+            OutputKind::Elasticsearch(options) => check::elasticsearch(options, report),
+            OutputKind::Kafka(options) => check::kafka(options, report),
+            OutputKind::File(_) | OutputKind::Console(_) | OutputKind::Discard => {
+                Err(format!("{} output doesn't support testing", self.name()))
+            }
+        }
+    }
+}
+
+fn only_output<'a>(root: &Section<'a>) -> Result<(&'a str, Section<'a>), ConfigError> {
+    let mut enabled: Vec<(&str, Section<'_>)> = Vec::new();
+    for (name, section) in root.section("output")?.iter().flat_map(Section::entries) {
+        if !section.is_map() {
+            return Err(section.refuse("expected a map with the output's settings"));
+        }
+        if section.enabled()? {
+            enabled.push((name, section));
+        }
+    }
+    let mut enabled = enabled.into_iter();
+    match (enabled.next(), enabled.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(ConfigError::new(
+            "no output is enabled, define exactly one under output, for example output.elasticsearch.hosts: [\"localhost:9200\"]",
+        )),
+        (Some((first, _)), Some((second, section))) => {
+            Err(section.refuse(format!("two outputs are enabled, {first} and {second}; exactly one must be")))
+        }
+    }
+}
