@@ -158,10 +158,16 @@ impl Event {
             Err(Refusal::NotAnObject) => {}
             result => return result,
         }
-        // Inside a free-form map: the nearest value that is there gives way.
-        let shorter = place.above.iter().find(|(_, rest)| rest.contains('.')).map(|(field, _)| *field);
-        if let Some(field) = shorter {
-            self.change(self.schema.rank(field), None);
+        // Inside a free-form map: the value on the way that is no object gives way.
+        for (field, rest) in &place.above {
+            let Some(map @ Value::Map { .. }) = self.get(*field) else { continue };
+            let in_the_way = rest.match_indices('.').map(|(dot, _)| &rest[..dot]).find(|prefix| {
+                self.content.inside(map, prefix).is_some_and(|value| !matches!(value, Value::Map { .. }))
+            });
+            if let Some(map) = in_the_way.and_then(|prefix| self.content.without(map, prefix)) {
+                self.change(self.schema.rank(*field), Some(map));
+                break;
+            }
         }
         self.put(place, value)
     }
