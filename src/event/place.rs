@@ -131,14 +131,12 @@ impl Event {
         }
         for (above, rest) in place.above.iter().rev() {
             match self.get(*above) {
-                None => {}
-                Some(map @ Value::Map { .. }) => {
-                    if self.content.leads_into(map, rest) {
-                        let map = self.content.with(map, rest, value).ok_or(Refusal::NotAnObject)?;
-                        self.change(self.schema.rank(*above), Some(map));
-                        return Ok(());
-                    }
+                Some(map @ Value::Map { .. }) if self.content.leads_into(map, rest) => {
+                    let map = self.content.with(map, rest, value).ok_or(Refusal::NotAnObject)?;
+                    self.change(self.schema.rank(*above), Some(map));
+                    return Ok(());
                 }
+                None | Some(Value::Map { .. }) => {}
                 Some(_) => return Err(Refusal::NotAnObject),
             }
         }
@@ -260,11 +258,11 @@ impl Event {
             return true;
         }
         for (above, rest) in &place.above {
-            if let Some(map @ Value::Map { .. }) = self.get(*above) {
-                if let Some(map) = self.content.without(map, rest) {
-                    self.change(self.schema.rank(*above), Some(map));
-                    return true;
-                }
+            if let Some(map @ Value::Map { .. }) = self.get(*above)
+                && let Some(map) = self.content.without(map, rest)
+            {
+                self.change(self.schema.rank(*above), Some(map));
+                return true;
             }
         }
         false

@@ -68,8 +68,11 @@ pub trait Processor: Send + Sync {
 pub struct Prepared {
     /// Dotted names of the fields it reads or writes.
     pub names: Vec<String>,
-    pub bind: Box<dyn FnOnce(&Schema) -> Box<dyn Processor>>,
+    pub bind: Binding,
 }
+
+/// Makes a processor for the events of a schema.
+pub type Binding = Box<dyn FnOnce(&Schema) -> Box<dyn Processor>>;
 
 impl Prepared {
     fn new<P: Processor + 'static>(names: Vec<String>, bind: impl FnOnce(&Schema) -> P + 'static) -> Prepared {
