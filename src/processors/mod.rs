@@ -103,7 +103,14 @@ impl Chain {
 
 /// Reads the list `processors` of a section; what is known but not built is warned about by name and left out.
 pub fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Result<Vec<Prepared>, ConfigError> {
-    read_items(&section.list("processors")?, warnings)
+    let items = section.list("processors")?;
+    for item in &items {
+        let all = item.all_entries().iter().any(|(name, options)| *name == "drop_event" && !options.has("when"));
+        if all {
+            warnings.push(format!("{}: drop_event has no condition: it drops every event", item.origin()));
+        }
+    }
+    read_items(&items, warnings)
 }
 
 fn read_items(items: &[Section<'_>], warnings: &mut Vec<String>) -> Result<Vec<Prepared>, ConfigError> {

@@ -63,6 +63,16 @@ fn branches_take_one_processor_or_a_list() {
 }
 
 #[test]
+fn an_event_is_dropped_without_a_condition() {
+    let text = "processors:\n  - if.equals.type: http\n    then:\n      - drop_event: ~";
+    let run = run_on(text, http_event);
+    assert_eq!((run.outcome, run.warnings), (Outcome::Drop, Vec::<String>::new()));
+    let run = run_on("processors:\n  - drop_event:", http_event);
+    assert_eq!(run.outcome, Outcome::Drop);
+    assert_eq!(run.warnings, ["test.yml:2: drop_event has no condition: it drops every event"]);
+}
+
+#[test]
 fn literal_keys_with_dots_are_found() {
     let text = "processors:\n  - rename: {fields: [{from: user.name, to: who}], ignore_missing: true}\n  - add_fields: {target: user, fields: {id: 5}}";
     let run = run_on(text, |event| {
@@ -113,10 +123,6 @@ fn mistakes_name_file_line_and_key() {
             "test.yml:2: processors.0.ad_tags: there is no processor of this name; did you mean add_tags?",
         ),
         ("processors:\n  - add_tags: {}", "test.yml:2: processors.0.add_tags.tags: missing; the processor needs it"),
-        (
-            "processors:\n  - drop_event:\n",
-            "test.yml:2: processors.0.drop_event.when: missing; drop_event needs a condition",
-        ),
         (
             "processors:\n  - add_tags:\n      tags: [x]\n      when:\n        equal.type: x",
             "test.yml:4: processors.0.add_tags.when: found equal, expected a condition: one of equals, contains, regexp, range, network, has_fields, or, and, not",
