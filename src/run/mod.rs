@@ -55,7 +55,8 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             let output = io_core::settings(&configuration, options.publishing)?;
             output.warnings.iter().for_each(|warning| warn!("{warning}"));
             let routing = output.routing.clone();
-            info!("{}", run_with(&configuration, options, routing, || io_core::open(&output, None))?);
+            let summary = run_with(&configuration, options, routing, || io_core::open(&output, None))?;
+            info!("{summary}");
             Ok(String::new())
         }
         Command::TestConfig => {
