@@ -13,6 +13,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use log::{error, info, warn};
 
@@ -170,6 +171,7 @@ fn start<S: Source + Send>(
         })
         .collect();
     let signals = signals(&shared.stop);
+    let started = std::time::Instant::now();
     let (outcome, report) = std::thread::scope(|scope| {
         let workers: Vec<_> = sources
             .into_iter()
@@ -207,16 +209,17 @@ fn start<S: Source + Send>(
                 Err(_) => outcome = Err("a worker thread ended in a panic".to_string()),
             }
         }
+        let worked = started.elapsed();
         let shipped = io_core.finish(output, &signals);
-        (outcome, (counters, shipped))
+        (outcome, (counters, shipped, worked))
     });
-    let (mut counters, shipped) = report;
+    let (mut counters, shipped, worked) = report;
     if let Some(statistics) = monitor.statistics() {
         counters.missed = statistics.missed;
         counters.source_errors = statistics.errors;
         counters.source_no_buffer = statistics.no_buffer;
     }
-    let line = summary(&counters, &shipped);
+    let line = summary(&counters, &shipped, worked);
     outcome.map(|()| line)
 }
 
@@ -262,14 +265,14 @@ fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
 }
 
 /// The summary line; a balance that does not hold is an error in the log.
-fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
+fn summary(counters: &Counters, shipped: &io_core::Shipped, worked: Duration) -> String {
     let balances =
         [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
     for problem in balances.into_iter().filter_map(Result::err) {
         error!("a balance does not hold: {problem}");
     }
     format!(
-        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped",
+        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; running {:.3} s",
         counters.received,
         counters.analysed,
         counters.filtered,
@@ -279,5 +282,6 @@ fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
         counters.events_made,
         shipped.acknowledged,
         counters.events_dropped() + shipped.dropped,
+        worked.as_secs_f64(),
     )
 }
