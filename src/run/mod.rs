@@ -196,25 +196,27 @@ fn start<S: Source + Send>(
             io_core.turn(&mut output);
         }
         let mut counters = Counters::new(sections);
+        let mut analysed = Vec::new();
         for worker in running {
             match worker.join() {
                 Ok((result, of_worker)) => {
                     counters.add(&of_worker);
+                    analysed.push(of_worker.analysed);
                     outcome = outcome.and(result);
                 }
                 Err(_) => outcome = Err("a worker thread ended in a panic".to_string()),
             }
         }
         let shipped = io_core.finish(output, &signals);
-        (outcome, (counters, shipped))
+        (outcome, (counters, analysed, shipped))
     });
-    let (mut counters, shipped) = report;
+    let (mut counters, analysed, shipped) = report;
     if let Some(statistics) = monitor.statistics() {
         counters.missed = statistics.missed;
         counters.source_errors = statistics.errors;
         counters.source_no_buffer = statistics.no_buffer;
     }
-    let line = summary(&counters, &shipped);
+    let line = summary(&counters, &analysed, &shipped);
     outcome.map(|()| line)
 }
 
@@ -259,15 +261,15 @@ fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
     asked
 }
 
-/// The summary line; a balance that does not hold is an error in the log.
-fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
+/// The summary line, with the packets that each worker analysed; a balance that does not hold is an error in the log.
+fn summary(counters: &Counters, analysed: &[u64], shipped: &io_core::Shipped) -> String {
     let balances =
         [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
     for problem in balances.into_iter().filter_map(Result::err) {
         error!("a balance does not hold: {problem}");
     }
     format!(
-        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped",
+        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; workers: {analysed:?}",
         counters.received,
         counters.analysed,
         counters.filtered,
