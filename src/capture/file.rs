@@ -56,6 +56,10 @@ impl FileSource {
         })
     }
 
+    fn failed(&self, failure: &str) -> Received {
+        Received::Failed(format!("{}: {failure}", self.path.display()))
+    }
+
     fn rewind(&mut self) -> bool {
         match &mut self.passes_left {
             Some(0) => return false,
@@ -95,7 +99,7 @@ impl Source for FileSource {
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         self.records.clear();
         if let Some(failure) = self.failure.take() {
-            return Received::Failed(failure);
+            return self.failed(&failure);
         }
         let mut outcome = Received::Packets;
         self.reader.compact_unless(self.waiting.as_ref());
@@ -124,7 +128,7 @@ impl Source for FileSource {
                     }
                     if !self.rewind() {
                         outcome = match self.failure.take() {
-                            Some(failure) => Received::Failed(failure),
+                            Some(failure) => self.failed(&failure),
                             None => Received::End,
                         };
                     }
@@ -132,7 +136,7 @@ impl Source for FileSource {
                 }
                 Err(failure) => {
                     if self.records.is_empty() {
-                        outcome = Received::Failed(failure);
+                        outcome = self.failed(&failure);
                     } else {
                         self.failure = Some(failure);
                     }

@@ -2,7 +2,7 @@
 //! `packetbeat.interfaces`: a map or a list (Packetbeat behaviour, section 2.3).
 
 use crate::config::{ConfigError, Section};
-use crate::protocols::perimeter::Network;
+use crate::flow::perimeter::Network;
 
 /// One capture source.
 #[derive(Clone, Debug, Default)]

@@ -3,6 +3,7 @@
 //!
 //! Limits: classic pcap files; the changes know Ethernet with IPv4 and IPv6 without options in between.
 
+use std::net::IpAddr;
 use std::path::Path;
 
 use fastrand::Rng;
@@ -184,6 +185,21 @@ impl Capture {
         result
     }
 
+    /// Every address of another capture's packets beside the one of the same packet here, as texts, longer ones first.
+    pub fn renamed(&self, other: &Capture) -> Vec<(String, String)> {
+        let mut pairs: Vec<(String, String)> = Vec::new();
+        for (own, other) in self.frames.iter().zip(&other.frames) {
+            for (own, other) in own.addresses().into_iter().zip(other.addresses()) {
+                let pair = (other.to_string(), own.to_string());
+                if !pairs.contains(&pair) {
+                    pairs.push(pair);
+                }
+            }
+        }
+        pairs.sort_by_key(|(other, _)| std::cmp::Reverse(other.len()));
+        pairs
+    }
+
     /// IP addresses changed by a rule that keeps equal ones equal.
     pub fn readdressed(&self, change: impl Fn(&mut [u8])) -> Capture {
         let mut result = self.clone();
@@ -285,6 +301,22 @@ impl Frame {
 
     pub fn is_whole(&self) -> bool {
         self.data.len() == self.wire_length as usize
+    }
+
+    /// Source and destination of an IP packet.
+    fn addresses(&self) -> Vec<IpAddr> {
+        let (places, length) = match self.ether_type() {
+            IPV4 => ([26, 30], 4),
+            IPV6 => ([22, 38], 16),
+            _ => return Vec::new(),
+        };
+        let addresses = places.iter().filter_map(|place| self.data.get(*place..place + length));
+        addresses
+            .map(|bytes| match <[u8; 4]>::try_from(bytes) {
+                Ok(bytes) => IpAddr::from(bytes),
+                Err(_) => IpAddr::from(<[u8; 16]>::try_from(bytes).expect("16 bytes")),
+            })
+            .collect()
     }
 
     /// The TCP segment of an Ethernet frame that is no fragment.

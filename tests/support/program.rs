@@ -19,6 +19,10 @@ pub struct Program {
     configuration: String,
     arguments: Vec<String>,
     wrapper: Vec<String>,
+    /// Where the program runs; None: where the test runs.
+    directory: Option<PathBuf>,
+    /// Who owns the folder and the configuration; None: who runs the test.
+    owner: Option<u32>,
 }
 
 /// What a run left.
@@ -30,6 +34,8 @@ pub struct Outcome {
     pub events: Vec<Json>,
     /// Whether the run had to be ended.
     pub hung: bool,
+    /// Files that the run made in its folder.
+    pub left: Vec<PathBuf>,
 }
 
 impl Program {
@@ -40,6 +46,8 @@ impl Program {
             configuration: configuration.to_string(),
             arguments: Vec::new(),
             wrapper: Vec::new(),
+            directory: None,
+            owner: None,
         }
     }
 
@@ -56,6 +64,18 @@ impl Program {
     /// A command in front of the program.
     pub fn through(mut self, wrapper: &[&str]) -> Program {
         self.wrapper = wrapper.iter().map(|word| word.to_string()).collect();
+        self
+    }
+
+    /// Runs inside its own folder.
+    pub fn inside(mut self) -> Program {
+        self.directory = Some(self.home.path().to_path_buf());
+        self
+    }
+
+    /// The folder and the configuration belong to this user.
+    pub fn owned_by(mut self, user: u32) -> Program {
+        self.owner = Some(user);
         self
     }
 
@@ -90,6 +110,13 @@ impl Program {
         let words: Vec<String> = words.collect();
         let path = |name: &str| self.home.path().join(name);
         let create = |name: &str| File::create(path(name)).expect("the temporary folder is writable");
+        let before = files_below(self.home.path());
+        let (stdout, stderr) = (create("stdout"), create("stderr"));
+        if let Some(owner) = self.owner {
+            for path in [self.home.path(), configuration] {
+                std::os::unix::fs::chown(path, Some(owner), None).expect("root gives files away");
+            }
+        }
         let mut child = Command::new(&words[0])
             .args(&words[1..])
             .args(&self.arguments)
@@ -97,9 +124,10 @@ impl Program {
             .arg(configuration)
             .arg("--path.home")
             .arg(self.home.path())
+            .current_dir(self.directory.as_deref().unwrap_or(Path::new(".")))
             .stdin(Stdio::null())
-            .stdout(create("stdout"))
-            .stderr(create("stderr"))
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .unwrap_or_else(|error| panic!("{}: {error}", words[0]));
         let begin = Instant::now();
@@ -121,6 +149,10 @@ impl Program {
             stderr: read("stderr"),
             events: events_of(&self.output()),
             hung,
+            left: files_below(self.home.path())
+                .into_iter()
+                .filter(|path| !before.contains(path) && *path != Path::new("stdout") && *path != Path::new("stderr"))
+                .collect(),
         }
     }
 }
@@ -155,4 +187,21 @@ fn events_of(folder: &Path) -> Vec<Json> {
         }
     }
     events
+}
+
+/// Files below a folder, by their path in it.
+fn files_below(top: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut folders = vec![top.to_path_buf()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder).expect("a folder of the test") {
+            let path = entry.expect("a folder can be read").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                found.push(path.strip_prefix(top).expect("it is below").to_path_buf());
+            }
+        }
+    }
+    found
 }
