@@ -53,6 +53,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
             log_setup::install(log).map_err(|error| error.to_string())?;
             let output = io_core::settings(&configuration, options.publishing)?;
+            output.warnings.iter().for_each(|warning| warn!("{warning}"));
             let routing = output.routing.clone();
             info!("{}", run_with(&configuration, options, routing, || io_core::open(&output, None))?);
             Ok(String::new())
