@@ -73,6 +73,10 @@ impl FileSource {
         FileSource { filter, ..self }
     }
 
+    fn failed(&self, failure: &str) -> Received {
+        Received::Failed(format!("{}: {failure}", self.path.display()))
+    }
+
     fn rewind(&mut self) -> bool {
         match &mut self.passes_left {
             Some(0) => return false,
@@ -119,7 +123,7 @@ impl Source for FileSource {
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         self.records.clear();
         if let Some(failure) = self.failure.take() {
-            return Received::Failed(failure);
+            return self.failed(&failure);
         }
         let limit = match self.pace {
             Pace::OneAtATime if !self.enter.pressed() => return Received::Idle,
@@ -159,7 +163,7 @@ impl Source for FileSource {
                     }
                     if !self.rewind() {
                         outcome = match self.failure.take() {
-                            Some(failure) => Received::Failed(failure),
+                            Some(failure) => self.failed(&failure),
                             None => Received::End,
                         };
                     }
@@ -167,7 +171,7 @@ impl Source for FileSource {
                 }
                 Err(failure) => {
                     if self.records.is_empty() {
-                        outcome = Received::Failed(failure);
+                        outcome = self.failed(&failure);
                     } else {
                         self.failure = Some(failure);
                     }

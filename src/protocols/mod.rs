@@ -12,16 +12,15 @@ pub mod dns;
 pub mod http;
 pub mod icmp;
 pub mod mysql;
-pub mod perimeter;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
 
 use std::net::IpAddr;
 
+pub use crate::flow::perimeter::Perimeter;
 pub use crate::stream::{AfterGap, Direction, End, Step};
 pub use common::{Common, Notes, Status};
-pub use perimeter::Perimeter;
 pub use registry::Registry;
 
 use crate::config::{ConfigError, Section};

@@ -220,10 +220,12 @@ fn start<S: Source + Send>(
             io_core.turn(&mut output);
         }
         let mut counters = Counters::new(sections);
+        let mut analysed = Vec::new();
         for worker in running {
             match worker.join() {
                 Ok((result, of_worker)) => {
                     counters.add(&of_worker);
+                    analysed.push(of_worker.analysed);
                     outcome = outcome.and(result);
                 }
                 Err(_) => outcome = Err("a worker thread ended in a panic".to_string()),
@@ -231,15 +233,15 @@ fn start<S: Source + Send>(
         }
         let worked = started.elapsed();
         let shipped = io_core.finish(output, &signals);
-        (outcome, (counters, shipped, worked))
+        (outcome, (counters, analysed, shipped, worked))
     });
-    let (mut counters, shipped, worked) = report;
+    let (mut counters, analysed, shipped, worked) = report;
     if let Some(statistics) = monitor.statistics() {
         counters.missed = statistics.missed;
         counters.source_errors = statistics.errors;
         counters.source_no_buffer = statistics.no_buffer;
     }
-    let line = summary(&counters, &shipped, worked);
+    let line = summary(&counters, &analysed, &shipped, worked);
     outcome.map(|()| line)
 }
 
@@ -290,15 +292,15 @@ fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
     asked
 }
 
-/// The summary line; a balance that does not hold is an error in the log.
-fn summary(counters: &Counters, shipped: &io_core::Shipped, worked: Duration) -> String {
+/// The summary line, with the packets that each worker analysed; a balance that does not hold is an error in the log.
+fn summary(counters: &Counters, analysed: &[u64], shipped: &io_core::Shipped, worked: Duration) -> String {
     let balances =
         [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
     for problem in balances.into_iter().filter_map(Result::err) {
         error!("a balance does not hold: {problem}");
     }
     format!(
-        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; running {:.3} s",
+        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; workers: {analysed:?}; running {:.3} s",
         counters.received,
         counters.analysed,
         counters.filtered,

@@ -237,6 +237,12 @@ fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
     let megabytes = plan.megabytes(mbufs);
     let mut arguments = EalArguments::new("wirebeat").memory(Memory::detect(megabytes)).log_level(&plan.log_level);
     let own = |wanted: &str| plan.eal_arguments.iter().any(|argument| argument.starts_with(wanted));
+    if own("--in-memory") && matches!(Memory::detect(megabytes), Memory::OrdinaryPages { .. }) {
+        return Err(format!(
+            "wirebeat.dpdk.eal_arguments: --in-memory needs {megabytes} MB of free huge pages, this machine has {} MB; reserve more (vm.nr_hugepages) or leave --in-memory out",
+            dpdk_sys::huge_pages_free() >> 20
+        ));
+    }
     let mut pci = false;
     for device in plan.devices.iter().filter(|device| device.replay.is_none()) {
         if is_pci_address(&device.name) {
