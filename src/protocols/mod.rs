@@ -38,8 +38,11 @@ pub struct Descriptor {
     /// Ports without `ports` in the configuration.
     pub default_ports: &'static [u16],
     /// Reads the section's own options. Common ones are read by the registry.
-    pub configure: fn(&Section<'_>, &CommonOptions) -> Result<Box<dyn Factory>, ConfigError>,
+    pub configure: Configure,
 }
+
+/// Reads a protocol's section.
+pub type Configure = fn(&Section<'_>, &CommonOptions) -> Result<Box<dyn Factory>, ConfigError>;
 
 /// What a protocol is carried by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
