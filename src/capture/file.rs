@@ -73,6 +73,10 @@ impl FileSource {
         FileSource { filter, ..self }
     }
 
+    fn failed(&self, failure: &str) -> Received {
+        Received::Failed(format!("{}: {failure}", self.path.display()))
+    }
+
     fn rewind(&mut self) -> bool {
         match &mut self.passes_left {
             Some(0) => return false,
@@ -119,7 +123,7 @@ impl Source for FileSource {
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         self.records.clear();
         if let Some(failure) = self.failure.take() {
-            return Received::Failed(failure);
+            return self.failed(&failure);
         }
         let limit = match self.pace {
             Pace::OneAtATime if !self.enter.pressed() => return Received::Idle,
@@ -159,7 +163,7 @@ impl Source for FileSource {
                     }
                     if !self.rewind() {
                         outcome = match self.failure.take() {
-                            Some(failure) => Received::Failed(failure),
+                            Some(failure) => self.failed(&failure),
                             None => Received::End,
                         };
                     }
@@ -167,7 +171,7 @@ impl Source for FileSource {
                 }
                 Err(failure) => {
                     if self.records.is_empty() {
-                        outcome = Received::Failed(failure);
+                        outcome = self.failed(&failure);
                     } else {
                         self.failure = Some(failure);
                     }
@@ -401,7 +405,7 @@ impl RecordReader {
     fn block(&mut self, may_fill: bool) -> Result<Block, String> {
         let Format::Pcapng { order, .. } = self.format else { return Ok(Block::None) };
         if !self.have(12, may_fill)? {
-            return Ok(self.none_or_truncated::<()>().map(|_| Block::None)?);
+            return self.none_or_truncated::<()>().map(|_| Block::None);
         }
         let head = &self.buffer[self.unread.start..self.unread.start + 12];
         let kind = order.u32(&head[0..4]);
@@ -414,11 +418,11 @@ impl RecordReader {
             _ => order,
         };
         let length = order.u32(&head[4..8]) as usize;
-        if !(12..=MAX_RECORD_BYTES).contains(&length) || length % 4 != 0 {
+        if !(12..=MAX_RECORD_BYTES).contains(&length) || !length.is_multiple_of(4) {
             return Err(format!("sniffing error: a pcapng block of {length} bytes"));
         }
         if !self.have(length, may_fill)? {
-            return Ok(self.none_or_truncated::<()>().map(|_| Block::None)?);
+            return self.none_or_truncated::<()>().map(|_| Block::None);
         }
         let start = self.unread.start;
         self.unread.start += length;

@@ -11,7 +11,7 @@ use super::publisher::EventWriter;
 use crate::capture::{Packet, Placement, Pressure, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
-use crate::flow::table::{Count, FlowEntry, Record};
+use crate::flow::table::{Count, FlowEntry, Record, Sense};
 use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, Orientation, RecordSettings, Secret};
 use crate::protocols::registry::SectionNumber;
 use crate::stream::fragments::{Fragment, FragmentLimits, Fragments, Outcome};
@@ -342,18 +342,18 @@ impl Lane {
 
     /// Gives a datagram to the worker whose it is.
     fn send_home(&mut self, home: u16, datagram: Assembled, whole: Look) {
-        let mut refused = self.exchange.give(home, datagram, whole);
-        while let Err((datagram, whole)) = refused {
+        let mut refused = self.exchange.give(home, Box::new((datagram, whole)));
+        while let Err(datagram) = refused {
             match self.pressure {
                 Pressure::Live => {
                     self.counters.datagrams_lost += 1;
-                    return self.give_back(datagram);
+                    return self.give_back(datagram.0);
                 }
                 Pressure::Lossless => {
                     // The other one may wait for room here.
                     self.take_datagrams();
                     std::thread::yield_now();
-                    refused = self.exchange.give(home, datagram, whole);
+                    refused = self.exchange.give(home, datagram);
                 }
             }
         }
@@ -364,7 +364,7 @@ impl Lane {
     pub(super) fn take_datagrams(&mut self) {
         while self.waiting.len() < WAITING_DATAGRAMS {
             let Some(given) = self.exchange.take(self.worker) else { break };
-            self.waiting.push_back(given);
+            self.waiting.push_back(*given);
         }
         while let Some((datagram, _)) = self.waiting.front() {
             if datagram.span.time_ns > self.now_ns && self.waiting.len() < WAITING_DATAGRAMS {
@@ -404,9 +404,7 @@ impl Lane {
     /// Finds or makes the flow of a packet and counts the packet in it. None when the packet ends here.
     pub(super) fn flow(&mut self, look: &Look, span: &PacketSpan) -> Option<FlowIndex> {
         let analysed = !matches!(look.decoded.transport, Transport::Fragment(_)) && span.packets == 1;
-        let Some(flow) = self.find_or_make(look, span) else {
-            return None;
-        };
+        let flow = self.find_or_make(look, span)?;
         if analysed {
             self.counters.analysed += 1;
         }
@@ -522,10 +520,11 @@ impl Lane {
         count.bytes += span.bytes;
         entry.first_ns = entry.first_ns.min(span.time_ns);
         entry.last_ns = entry.last_ns.max(span.time_ns);
-        if let Transport::Icmp { kind, code } | Transport::Icmp6 { kind, code } = look.decoded.transport {
-            if sense == crate::flow::table::Sense::Forward {
+        match look.decoded.transport {
+            Transport::Icmp { kind, code } | Transport::Icmp6 { kind, code } if sense == Sense::Forward => {
                 entry.icmp = Some((kind, code));
             }
+            _ => {}
         }
     }
 
@@ -691,10 +690,10 @@ impl Lane {
     /// Work that is not for every burst. Answers whether the source's own statistics are due.
     pub(super) fn housekeeping(&mut self) -> bool {
         self.bursts = self.bursts.wrapping_add(1);
-        if self.bursts % HOUSEKEEPING_BURSTS == 0 {
+        if self.bursts.is_multiple_of(HOUSEKEEPING_BURSTS) {
             self.expire();
         }
-        self.bursts % STATISTICS_BURSTS == 0
+        self.bursts.is_multiple_of(STATISTICS_BURSTS)
     }
 
     /// Nothing came: time goes on by the wall clock on a live source.

@@ -12,16 +12,15 @@ pub mod dns;
 pub mod http;
 pub mod icmp;
 pub mod mysql;
-pub mod perimeter;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
 
 use std::net::IpAddr;
 
+pub use crate::flow::perimeter::Perimeter;
 pub use crate::stream::{AfterGap, Direction, End, Step};
 pub use common::{Common, Notes, Status};
-pub use perimeter::Perimeter;
 pub use registry::Registry;
 
 use crate::config::{ConfigError, Section};
@@ -39,8 +38,11 @@ pub struct Descriptor {
     /// Ports without `ports` in the configuration.
     pub default_ports: &'static [u16],
     /// Reads the section's own options. Common ones are read by the registry.
-    pub configure: fn(&Section<'_>, &CommonOptions) -> Result<Box<dyn Factory>, ConfigError>,
+    pub configure: Configure,
 }
+
+/// Reads a protocol's section.
+pub type Configure = fn(&Section<'_>, &CommonOptions) -> Result<Box<dyn Factory>, ConfigError>;
 
 /// What a protocol is carried by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

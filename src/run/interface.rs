@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::config::{ConfigError, Section};
-use crate::protocols::perimeter::Network;
+use crate::flow::perimeter::Network;
 
 /// One capture source.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -16,6 +16,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use log::{error, info, warn};
 
@@ -58,7 +59,8 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             let output = io_core::settings(&configuration, options.publishing)?;
             output.warnings.iter().for_each(|warning| warn!("{warning}"));
             let routing = output.routing.clone();
-            info!("{}", run_with(&configuration, options, routing, || io_core::open(&output, None))?);
+            let summary = run_with(&configuration, options, routing, || io_core::open(&output, None))?;
+            info!("{summary}");
             Ok(String::new())
         }
         Command::TestConfig => {
@@ -189,6 +191,7 @@ fn start<S: Source + Send>(
         })
         .collect();
     let signals = signals(&shared.stop);
+    let started = std::time::Instant::now();
     let (outcome, report) = std::thread::scope(|scope| {
         let workers: Vec<_> = posts
             .into_iter()
@@ -217,25 +220,28 @@ fn start<S: Source + Send>(
             io_core.turn(&mut output);
         }
         let mut counters = Counters::new(sections);
+        let mut analysed = Vec::new();
         for worker in running {
             match worker.join() {
                 Ok((result, of_worker)) => {
                     counters.add(&of_worker);
+                    analysed.push(of_worker.analysed);
                     outcome = outcome.and(result);
                 }
                 Err(_) => outcome = Err("a worker thread ended in a panic".to_string()),
             }
         }
+        let worked = started.elapsed();
         let shipped = io_core.finish(output, &signals);
-        (outcome, (counters, shipped))
+        (outcome, (counters, analysed, shipped, worked))
     });
-    let (mut counters, shipped) = report;
+    let (mut counters, analysed, shipped, worked) = report;
     if let Some(statistics) = monitor.statistics() {
         counters.missed = statistics.missed;
         counters.source_errors = statistics.errors;
         counters.source_no_buffer = statistics.no_buffer;
     }
-    let line = summary(&counters, &shipped);
+    let line = summary(&counters, &analysed, &shipped, worked);
     outcome.map(|()| line)
 }
 
@@ -286,15 +292,15 @@ fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
     asked
 }
 
-/// The summary line; a balance that does not hold is an error in the log.
-fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
+/// The summary line, with the packets that each worker analysed; a balance that does not hold is an error in the log.
+fn summary(counters: &Counters, analysed: &[u64], shipped: &io_core::Shipped, worked: Duration) -> String {
     let balances =
         [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
     for problem in balances.into_iter().filter_map(Result::err) {
         error!("a balance does not hold: {problem}");
     }
     format!(
-        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped",
+        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; workers: {analysed:?}; running {:.3} s",
         counters.received,
         counters.analysed,
         counters.filtered,
@@ -304,5 +310,6 @@ fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
         counters.events_made,
         shipped.acknowledged,
         counters.events_dropped() + shipped.dropped,
+        worked.as_secs_f64(),
     )
 }

@@ -48,6 +48,14 @@ pub const AUXILIARY_PROTOCOL: u32 = AUXILIARY;
 pub const AUXILIARY_HARDWARE: u32 = AUXILIARY.wrapping_add(28);
 
 impl Program {
+    /// The program with accepted packets kept whole.
+    pub fn whole(mut self) -> Self {
+        for instruction in self.0.iter_mut().filter(|one| one.code == RETURN && one.value != 0) {
+            instruction.value = u32::MAX;
+        }
+        self
+    }
+
     /// Takes every packet.
     pub fn everything() -> Program {
         Program(vec![plain(RETURN, u32::MAX)])

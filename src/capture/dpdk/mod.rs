@@ -8,8 +8,6 @@
 
 mod hardware;
 mod replay;
-#[cfg(test)]
-mod tests;
 
 pub use hardware::{Device, Hardware, HardwarePlan, MemoryPlan};
 pub use replay::{ReplayPace, ReplayPlan};
