@@ -84,7 +84,12 @@ const REFUSALS: &[Refusal] = &[
         arguments: RECORDED,
         says: &["no output is enabled", "output.elasticsearch.hosts"],
     },
-    Refusal { name: "a file that is not there", settings: "", arguments: &["-I", "absent.pcap"], says: &["absent.pcap"] },
+    Refusal {
+        name: "a file that is not there",
+        settings: "",
+        arguments: &["-I", "absent.pcap"],
+        says: &["absent.pcap"],
+    },
     Refusal { name: "a folder", settings: "", arguments: &["-I", "folder"], says: &["folder", "directory"] },
     Refusal {
         name: "a file of another kind",
@@ -253,8 +258,13 @@ fn recorded() -> PathBuf {
 
 /// A run in a folder with the files that the cases name.
 fn program(settings: &str) -> Program {
-    let protocols = if settings.contains("packetbeat.protocols") { "" } else { "packetbeat.protocols: [{type: dns, ports: [53]}]\n" };
-    let settings = if settings.contains("  protocols: [") { settings.to_string() } else { format!("{settings}{protocols}") };
+    let protocols = if settings.contains("packetbeat.protocols") {
+        ""
+    } else {
+        "packetbeat.protocols: [{type: dns, ports: [53]}]\n"
+    };
+    let settings =
+        if settings.contains("  protocols: [") { settings.to_string() } else { format!("{settings}{protocols}") };
     let program = Program::new(&settings).inside();
     let whole = std::fs::read(recorded()).expect("a recorded capture");
     let mut other_link = whole.clone();
@@ -283,7 +293,9 @@ fn without_rights(program: Program) -> Program {
     if own.expect("Linux has /proc") != 0 {
         return program;
     }
-    program.through(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"]).owned_by(65_534)
+    program
+        .through(&["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"])
+        .owned_by(65_534)
 }
 
 fn check(name: &str, outcome: &Outcome, says: &[&str]) {
@@ -293,7 +305,8 @@ fn check(name: &str, outcome: &Outcome, says: &[&str]) {
 
 fn complaints(name: &str, outcome: &Outcome, says: &[&str]) -> Vec<String> {
     let mut wrong = Vec::new();
-    let mut complain = |what: String| wrong.push(format!("{name}: {what}\n    {}", outcome.stderr.trim().replace('\n', "\n    ")));
+    let mut complain =
+        |what: String| wrong.push(format!("{name}: {what}\n    {}", outcome.stderr.trim().replace('\n', "\n    ")));
     if outcome.code != Some(1) {
         complain(format!("ended with {:?}{}", outcome.code, if outcome.hung { ", after the time limit" } else { "" }));
         return wrong;

@@ -75,7 +75,9 @@ fn ethernet_through_the_pcap_driver() {
     for path in captures() {
         let Some(capture) = Capture::read(&path) else { continue };
         // The driver wants a name without commas, and buffers that a frame fits into.
-        if !capture.is_ethernet() || capture.frames.is_empty() || !capture.frames.iter().all(support::capture::Frame::is_whole)
+        if !capture.is_ethernet()
+            || capture.frames.is_empty()
+            || !capture.frames.iter().all(support::capture::Frame::is_whole)
         {
             continue;
         }

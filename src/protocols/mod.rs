@@ -18,9 +18,9 @@ pub mod replay;
 
 use std::net::IpAddr;
 
+pub use crate::flow::perimeter::Perimeter;
 pub use crate::stream::{AfterGap, Direction, End, Step};
 pub use common::{Common, Notes, Status};
-pub use crate::flow::perimeter::Perimeter;
 pub use registry::Registry;
 
 use crate::config::{ConfigError, Section};

@@ -181,9 +181,10 @@ fn events_of(folder: &Path) -> Vec<Json> {
     for entry in entries {
         let text = std::fs::read(entry.expect("a folder can be read").path()).expect("the file was made by this user");
         for line in text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            events.push(serde_json::from_slice(line).unwrap_or_else(|error| {
-                panic!("an event is not JSON: {error}: {}", String::from_utf8_lossy(line))
-            }));
+            events
+                .push(serde_json::from_slice(line).unwrap_or_else(|error| {
+                    panic!("an event is not JSON: {error}: {}", String::from_utf8_lossy(line))
+                }));
         }
     }
     events
