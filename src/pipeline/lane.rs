@@ -54,6 +54,10 @@ pub struct Lane {
     shared: Arc<SharedCounters>,
     exchange: Arc<Exchange>,
     pressure: Pressure,
+    /// Datagrams of other workers that are later than what has been received here.
+    early: Vec<(Assembled, Look)>,
+    /// How often nothing came since they began to wait.
+    idle_turns: u32,
     /// Packet time: the latest seen.
     now_ns: i64,
     bursts: u32,
@@ -123,6 +127,10 @@ const ICMP_HEAD_BYTES: usize = 4;
 const HOUSEKEEPING_BURSTS: u32 = 32;
 /// A busy source is asked for its statistics every so many bursts.
 const STATISTICS_BURSTS: u32 = 2048;
+/// A datagram that came early waits for so many turns in which nothing else came.
+const EARLY_IDLE_TURNS: u32 = 2_100;
+/// … as long as not so many wait.
+const EARLY_DATAGRAMS: usize = 256;
 /// Flows looked at per housekeeping, at most.
 const EXPIRY_BUDGET: usize = 512;
 
@@ -151,6 +159,8 @@ impl Lane {
             shared: common.shared,
             exchange: common.exchange,
             pressure: common.pressure,
+            early: Vec::new(),
+            idle_turns: 0,
             now_ns: i64::MIN,
             bursts: 0,
             strays: Vec::with_capacity(crate::capture::BURST),
@@ -352,25 +362,46 @@ impl Lane {
         }
     }
 
-    /// Goes on with the datagrams that other workers put together for this one.
+    /// Goes on with the datagrams that other workers put together for this one. A datagram that is later than what this
+    /// worker has received waits, because the query that it answers may still be on its way here.
     pub(super) fn take_datagrams(&mut self) {
-        while let Some((datagram, whole)) = self.exchange.take(self.worker).map(|datagram| *datagram) {
+        while let Some(datagram) = self.exchange.take(self.worker).map(|datagram| *datagram) {
+            if self.early.is_empty() {
+                self.idle_turns = 0;
+            }
+            self.early.push(datagram);
+        }
+        if !self.early.is_empty() {
+            let patient = self.idle_turns < EARLY_IDLE_TURNS && self.early.len() < EARLY_DATAGRAMS;
+            self.finish_datagrams(if patient { self.now_ns } else { i64::MAX });
+        }
+    }
+
+    fn finish_datagrams(&mut self, until_ns: i64) {
+        let mut early = std::mem::take(&mut self.early);
+        early.sort_by_key(|(datagram, _)| datagram.span.time_ns);
+        let due = early.partition_point(|(datagram, _)| datagram.span.time_ns <= until_ns);
+        for (datagram, whole) in early.drain(..due) {
             self.counters.datagrams_reassembled += 1;
             self.clock(datagram.span.time_ns);
             if let Some(flow) = self.flow(&whole, &datagram.span) {
                 self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
             }
         }
+        self.early = early;
     }
 
     /// This worker receives no more: finishes what others still put together for it.
     pub(super) fn finish_exchange(&mut self) {
-        self.exchange.end();
+        self.exchange.end(self.now_ns);
         while self.share == Share::Queue && !self.exchange.is_over() {
             self.take_datagrams();
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
         self.take_datagrams();
+        self.finish_datagrams(i64::MAX);
+        // What is due at the end does not depend on which worker had the last packet.
+        self.clock(self.exchange.latest_ns());
     }
 
     pub(super) fn give_back(&mut self, assembled: Assembled) {
@@ -675,6 +706,7 @@ impl Lane {
     /// Nothing came: time goes on by the wall clock on a live source.
     pub(super) fn idle(&mut self, busy: bool) {
         if !busy {
+            self.idle_turns = self.idle_turns.saturating_add(1);
             self.expire();
         }
     }
