@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 use support::capture::{Capture, IPV4, IPV6};
 use support::lane::Laboratory;
 use support::{name_of, recorded};
-use wirebeat::capture::{BURST, Burst, Packet, Pressure, Received, Share, Source, Stray};
+use wirebeat::capture::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, Stray};
 use wirebeat::pipeline::publisher::ChunkRings;
 use wirebeat::pipeline::worker::Worker;
 use wirebeat::wire::LinkType;
@@ -144,6 +144,7 @@ impl Source for Repeated<'_> {
                 wire_length: frame.wire_length,
                 time_ns: frame.time_ns,
                 link: self.link,
+                origin: Origin::Source,
             });
         }
         Received::Packets

@@ -108,6 +108,11 @@ impl FlowKey {
         self.kind == KIND_IP
     }
 
+    /// Whether the ends are MAC addresses.
+    pub fn is_link(&self) -> bool {
+        self.kind == KIND_LINK
+    }
+
     pub fn with_variant(self, variant: u64) -> FlowKey {
         FlowKey { variant, ..self }
     }

@@ -7,7 +7,7 @@ use super::connections::{Bench, Connections};
 use super::counters::{Counters, SharedCounters};
 use super::exchange::Exchange;
 use super::publisher::EventWriter;
-use crate::capture::{Packet, Pressure, Share, SourceStatistics, Stray};
+use crate::capture::{Packet, Placement, Pressure, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
 use crate::flow::table::{Count, FlowEntry, Record};
@@ -42,6 +42,7 @@ pub struct Lane {
     settings: LaneSettings,
     worker: u16,
     share: Share,
+    placement: Placement,
     table: FlowTable,
     connections: Connections,
     fragments: Fragments<FlowKey>,
@@ -128,6 +129,8 @@ const HOUSEKEEPING_BURSTS: u32 = 32;
 const EARLY_IDLE_TURNS: u32 = 2_100;
 /// … as long as not so many wait.
 const EARLY_DATAGRAMS: usize = 256;
+/// A busy source is asked for its statistics every so many bursts.
+const STATISTICS_BURSTS: u32 = 2048;
 /// Flows looked at per housekeeping, at most.
 const EXPIRY_BUDGET: usize = 512;
 
@@ -135,7 +138,7 @@ impl Lane {
     pub fn new(
         settings: LaneSettings,
         worker: u16,
-        share: Share,
+        (share, placement): (Share, Placement),
         connections: Connections,
         writer: EventWriter,
         sections: usize,
@@ -147,6 +150,7 @@ impl Lane {
             settings,
             worker,
             share,
+            placement,
             connections,
             assembled: Vec::new(),
             linear: Vec::new(),
@@ -202,7 +206,7 @@ impl Lane {
             self.clock(packet.time_ns);
             return None;
         };
-        let home = self.home(look.hash);
+        let home = self.home(&look.key, look.hash);
         if home != self.worker {
             match self.share {
                 Share::Everything if matches!(look.decoded.transport, Transport::Fragment(_)) => {}
@@ -248,8 +252,15 @@ impl Lane {
         self.counters.stream.copied_bytes += self.linear.len() as u64;
     }
 
-    fn home(&self, hash: u64) -> u16 {
-        (((hash >> 32) * u64::from(self.settings.workers)) >> 32) as u16
+    fn home(&self, key: &FlowKey, hash: u64) -> u16 {
+        let workers = self.settings.workers;
+        match &self.placement {
+            Placement::KeyedHash => (((hash >> 32) * u64::from(workers)) >> 32) as u16,
+            // What has no IP address is given to the first.
+            Placement::Sums(_) if key.is_link() => 0,
+            Placement::Sums(sums) => sums.home(&key.low, &key.high, [key.low_port, key.high_port], workers),
+            Placement::AsItCame => self.worker,
+        }
     }
 
     pub(super) fn span(packet: &Packet<'_>) -> PacketSpan {
@@ -263,7 +274,7 @@ impl Lane {
         look: &Look,
         info: &FragmentInfo,
     ) -> Option<(Assembled, Look)> {
-        let counted = u64::from(self.home(look.hash) == self.worker);
+        let counted = u64::from(self.home(&look.key, look.hash) == self.worker);
         let data = match packet.more.is_empty() && !look.joined {
             true => look.decoded.payload(packet.data),
             false => {
@@ -312,7 +323,7 @@ impl Lane {
             }
         };
         let hash = self.table.hash(&key);
-        let home = self.home(hash);
+        let home = self.home(&key, hash);
         let span = PacketSpan { packets: datagram.packets, bytes: datagram.frame_bytes, time_ns: packet.time_ns };
         let whole = Look { decoded, key, hash, orientation, joined: false };
         match self.share {
@@ -684,12 +695,13 @@ impl Lane {
         self.reschedule(flow);
     }
 
-    /// Work that is not for every burst.
-    pub(super) fn housekeeping(&mut self) {
+    /// Work that is not for every burst. Answers whether the source's own statistics are due.
+    pub(super) fn housekeeping(&mut self) -> bool {
         self.bursts = self.bursts.wrapping_add(1);
         if self.bursts % HOUSEKEEPING_BURSTS == 0 {
             self.expire();
         }
+        self.bursts % STATISTICS_BURSTS == 0
     }
 
     /// Nothing came: time goes on by the wall clock on a live source.
@@ -720,13 +732,17 @@ impl Lane {
     }
 
     pub(super) fn source_statistics(&mut self, statistics: SourceStatistics) {
-        let filtered = statistics.filtered - self.counters.filtered;
-        self.counters.filtered += filtered;
-        self.counters.received += filtered;
         self.counters.missed = statistics.missed;
         self.counters.source_errors = statistics.errors;
         self.counters.source_no_buffer = statistics.no_buffer;
         self.counters.handover_lost = statistics.handover_lost;
+        // The source keeps these to itself. Where every worker sees every packet the first counts for all.
+        if self.share == Share::Everything && self.worker != 0 {
+            return;
+        }
+        let filtered = statistics.filtered - self.counters.filtered.min(statistics.filtered);
+        self.counters.filtered += filtered;
+        self.counters.received += filtered;
     }
 
     /// The capture is over: everything that waits is published, every flow gets its last report.
