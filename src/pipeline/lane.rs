@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The stages that a worker's packets go through, and the state behind them. The order of the stages stands in `worker.rs`.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::connections::{Bench, Connections};
@@ -54,9 +53,11 @@ pub struct Lane {
     pub counters: Counters,
     shared: Arc<SharedCounters>,
     exchange: Arc<Exchange>,
-    /// Datagrams of other workers that are ahead of this one's time.
-    waiting: VecDeque<(Assembled, Look)>,
     pressure: Pressure,
+    /// Datagrams of other workers that are later than what has been received here.
+    early: Vec<(Assembled, Look)>,
+    /// How often nothing came since they began to wait.
+    idle_turns: u32,
     /// Packet time: the latest seen.
     now_ns: i64,
     bursts: u32,
@@ -122,13 +123,14 @@ impl<'a> Payload<'a> {
 /// Type, code and checksum, which decoding does not count to an ICMP message's payload.
 const ICMP_HEAD_BYTES: usize = 4;
 
-/// Datagrams that wait for this worker's time, at most.
-const WAITING_DATAGRAMS: usize = 64;
-
 /// Housekeeping runs every so many bursts.
 const HOUSEKEEPING_BURSTS: u32 = 32;
 /// A busy source is asked for its statistics every so many bursts.
 const STATISTICS_BURSTS: u32 = 2048;
+/// A datagram that came early waits for so many turns in which nothing else came.
+const EARLY_IDLE_TURNS: u32 = 2_100;
+/// … as long as not so many wait.
+const EARLY_DATAGRAMS: usize = 256;
 /// Flows looked at per housekeeping, at most.
 const EXPIRY_BUDGET: usize = 512;
 
@@ -156,8 +158,9 @@ impl Lane {
             counters: Counters::new(sections),
             shared: common.shared,
             exchange: common.exchange,
-            waiting: VecDeque::new(),
             pressure: common.pressure,
+            early: Vec::new(),
+            idle_turns: 0,
             now_ns: i64::MIN,
             bursts: 0,
             strays: Vec::with_capacity(crate::capture::BURST),
@@ -359,42 +362,46 @@ impl Lane {
         }
     }
 
-    /// Goes on with the datagrams that other workers put together for this one. One that is ahead of this worker's time waits:
-    /// what it answers may still be on its way here.
+    /// Goes on with the datagrams that other workers put together for this one. A datagram that is later than what this
+    /// worker has received waits, because the query that it answers may still be on its way here.
     pub(super) fn take_datagrams(&mut self) {
-        while self.waiting.len() < WAITING_DATAGRAMS {
-            let Some(given) = self.exchange.take(self.worker) else { break };
-            self.waiting.push_back(*given);
-        }
-        while let Some((datagram, _)) = self.waiting.front() {
-            if datagram.span.time_ns > self.now_ns && self.waiting.len() < WAITING_DATAGRAMS {
-                break;
+        while let Some(datagram) = self.exchange.take(self.worker).map(|datagram| *datagram) {
+            if self.early.is_empty() {
+                self.idle_turns = 0;
             }
-            self.next_datagram();
+            self.early.push(datagram);
+        }
+        if !self.early.is_empty() {
+            let patient = self.idle_turns < EARLY_IDLE_TURNS && self.early.len() < EARLY_DATAGRAMS;
+            self.finish_datagrams(if patient { self.now_ns } else { i64::MAX });
         }
     }
 
-    fn next_datagram(&mut self) {
-        let Some((datagram, whole)) = self.waiting.pop_front() else { return };
-        self.counters.datagrams_reassembled += 1;
-        self.clock(datagram.span.time_ns);
-        if let Some(flow) = self.flow(&whole, &datagram.span) {
-            self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
+    fn finish_datagrams(&mut self, until_ns: i64) {
+        let mut early = std::mem::take(&mut self.early);
+        early.sort_by_key(|(datagram, _)| datagram.span.time_ns);
+        let due = early.partition_point(|(datagram, _)| datagram.span.time_ns <= until_ns);
+        for (datagram, whole) in early.drain(..due) {
+            self.counters.datagrams_reassembled += 1;
+            self.clock(datagram.span.time_ns);
+            if let Some(flow) = self.flow(&whole, &datagram.span) {
+                self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
+            }
         }
+        self.early = early;
     }
 
     /// This worker receives no more: finishes what others still put together for it.
     pub(super) fn finish_exchange(&mut self) {
-        self.exchange.end();
+        self.exchange.end(self.now_ns);
         while self.share == Share::Queue && !self.exchange.is_over() {
             self.take_datagrams();
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
         self.take_datagrams();
-        while !self.waiting.is_empty() {
-            self.next_datagram();
-            self.take_datagrams();
-        }
+        self.finish_datagrams(i64::MAX);
+        // What is due at the end does not depend on which worker had the last packet.
+        self.clock(self.exchange.latest_ns());
     }
 
     pub(super) fn give_back(&mut self, assembled: Assembled) {
@@ -699,6 +706,7 @@ impl Lane {
     /// Nothing came: time goes on by the wall clock on a live source.
     pub(super) fn idle(&mut self, busy: bool) {
         if !busy {
+            self.idle_turns = self.idle_turns.saturating_add(1);
             self.expire();
         }
     }

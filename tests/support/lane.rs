@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value as Json;
-use wirebeat::capture::{BURST, Burst, Packet, Pressure, Received, Share, Source, Stray};
+use wirebeat::capture::{BURST, Burst, Origin, Packet, Placement, Pressure, Received, Share, Source, Stray};
 use wirebeat::config::Configuration;
 use wirebeat::event::Event;
 use wirebeat::event::chunk::Chunk;
@@ -84,7 +84,7 @@ impl Laboratory {
                 flow_section: sections,
             },
             0,
-            Share::Everything,
+            (Share::Everything, Placement::KeyedHash),
             connections,
             writer,
             sections,
@@ -169,6 +169,7 @@ impl Source for MemorySource<'_> {
                 wire_length: frame.wire_length,
                 time_ns: frame.time_ns,
                 link: self.link,
+                origin: Origin::Source,
             });
         }
         if burst.is_empty() { Received::End } else { Received::Packets }
