@@ -11,6 +11,7 @@ mod common;
 pub mod dns;
 pub mod http;
 pub mod icmp;
+pub mod mongodb;
 pub mod mysql;
 pub mod registry;
 #[cfg(test)]
@@ -28,7 +29,8 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] =
+    &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mongodb::DESCRIPTOR, mysql::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
