@@ -12,6 +12,7 @@ pub mod dns;
 pub mod http;
 pub mod icmp;
 pub mod mysql;
+pub mod nfs;
 pub mod perimeter;
 pub mod registry;
 #[cfg(test)]
@@ -29,7 +30,8 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] =
+    &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
