@@ -200,7 +200,10 @@ impl Exchange {
         match message {
             Some(Message::Call(call)) => self.call(context, direction, &call, record),
             Some(Message::Reply(reply)) => self.reply(context, direction.opposite(), &reply, record),
-            Some(Message::OtherCall) | None => {}
+            Some(Message::OtherCall) => {}
+            // Whose reply it was is lost.
+            None if record.extent == Extent::Damaged => self.waiting.replies_may_be_lost(direction.opposite()),
+            None => {}
         }
     }
 

@@ -234,7 +234,7 @@ impl Records {
     /// The record under way, which is not whole.
     fn abandon(&mut self, now_ns: i64) -> Option<Record<'_>> {
         self.damaged = true;
-        if self.head.is_empty() {
+        if self.record_bytes == 0 {
             self.reset();
             return None;
         }

@@ -143,15 +143,15 @@ fn every_prefix_and_every_state_may_end() {
 
 #[test]
 fn a_parser_is_as_new_after_its_end() {
-    let mut parser = NfsParser::new(OPTIONS);
-    let mut bench = Bench::new(Box::new(NfsParser::new(OPTIONS)), Carrier::Tcp, 2049);
-    bench.send(ToServer, &record(&call(1, 3, WRITE, &[7; 9000]))[..8000]);
+    let (mut bench, parser) = watched(Carrier::Tcp);
+    bench.send(ToServer, &record(&call(1, 3, LOOKUP, &[])));
+    bench.send(ToServer, &record(&call(2, 3, WRITE, &[7; 9000]))[..8000]);
+    assert!(parser.borrow().held_bytes() > 8000 - 4);
+    assert!(bench.parser.deadline_ns().is_some());
     bench.finish();
-    assert_eq!(bench.events().len(), 1);
-    bench.parser.reset();
-    assert_eq!(bench.parser.deadline_ns(), None);
-    crate::protocols::Parser::reset(&mut parser);
-    assert_eq!(parser.held_bytes(), 0);
+    assert_eq!(bench.events().len(), 2);
+    assert_eq!(bench.events()[1]["error"]["message"], REQUEST_LOSS);
+    assert_eq!((parser.borrow().held_bytes(), bench.parser.deadline_ns()), (0, None));
 }
 
 #[test]
