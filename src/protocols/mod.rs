@@ -13,6 +13,7 @@ pub mod http;
 pub mod icmp;
 pub mod mysql;
 pub mod perimeter;
+pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
@@ -29,7 +30,7 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR, redis::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
