@@ -10,8 +10,7 @@ const PROTOCOLS: &str = "- type: redis\n  ports: [6379]\n  send_request: true\n 
 
 #[test]
 fn every_command_is_one_event_in_order() {
-    let themes =
-        ["commands", "errors", "inline", "large", "pipeline", "pubsub", "redis-cli", "resp3", "transactions"];
+    let themes = ["commands", "errors", "inline", "large", "pipeline", "pubsub", "redis-cli", "resp3", "transactions"];
     for theme in themes {
         let Recorded { events, operations } = run("redis", theme, PROTOCOLS);
         assert_eq!(events.len(), operations.len(), "{theme}");
@@ -28,11 +27,13 @@ fn every_command_is_one_event_in_order() {
 fn assert_named(event: &Json, operation: &Json, case: &str) {
     let sent = text(&operation["command"]);
     let query = text(&event["query"]);
-    match sent.split_once('…') {
-        // Long commands are cut in the log.
-        Some((start, _)) => assert!(query.starts_with(start), "{case}"),
-        // The log takes bytes that are no UTF-8 for Latin-1.
-        None if sent.contains('\u{80}') => assert!(query.starts_with(sent.split('\u{80}').next().unwrap()), "{case}"),
+    match sent.rsplit_once('…') {
+        // Long commands are cut in the log, which gives their length; bytes that are no UTF-8 are replaced here, and there
+        // taken for Latin-1.
+        Some((start, length)) => {
+            assert!(query.starts_with(start.split('\u{80}').next().unwrap_or_default()), "{case}");
+            assert_eq!(format!("[{}]", query.chars().count()), length, "{case}");
+        }
         None => assert_eq!(query, sent, "{case}"),
     }
     match text(&operation["op"]) {

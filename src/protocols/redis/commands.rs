@@ -89,15 +89,27 @@ pub fn effect(words: [&[u8]; 3]) -> Effect {
 
 /// Whether a subscribed client of RESP2 may send the command.
 pub fn is_allowed_when_subscribed(name: &[u8]) -> bool {
-    subscription(name).is_some() || [&b"PING"[..], b"QUIT", b"RESET"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    subscription(name).is_some()
+        || [&b"PING"[..], b"QUIT", b"RESET"].iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
 /// Whether the command's second word is part of its name. Packetbeat has the first four; PUBSUB, OBJECT and SLOWLOG,
 /// which are such too, are one word there and here.
 pub fn has_two_words(name: &[u8]) -> bool {
     const CONTAINERS: [&[u8]; 13] = [
-        b"CLIENT", b"CONFIG", b"DEBUG", b"SCRIPT", b"ACL", b"CLUSTER", b"COMMAND", b"FUNCTION", b"LATENCY", b"MEMORY",
-        b"MODULE", b"XGROUP", b"XINFO",
+        b"CLIENT",
+        b"CONFIG",
+        b"DEBUG",
+        b"SCRIPT",
+        b"ACL",
+        b"CLUSTER",
+        b"COMMAND",
+        b"FUNCTION",
+        b"LATENCY",
+        b"MEMORY",
+        b"MODULE",
+        b"XGROUP",
+        b"XINFO",
     ];
     CONTAINERS.iter().any(|container| name.eq_ignore_ascii_case(container))
 }

@@ -15,7 +15,9 @@ pub fn read(section: &Section<'_>, common: &CommonOptions) -> Result<Options, Co
     let limit = |key, default, most| {
         section.integer(key).map(|value| match value {
             None => default,
-            Some(value) => usize::try_from(value).ok().filter(|value| *value != 0).map_or(most, |value| value.min(most)),
+            Some(value) => {
+                usize::try_from(value).ok().filter(|value| *value != 0).map_or(most, |value| value.min(most))
+            }
         })
     };
     Ok(Options {

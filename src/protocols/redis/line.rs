@@ -5,7 +5,10 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
     /// Its text without the line end, and its whole length.
-    Found { text: &'a [u8], length: usize },
+    Found {
+        text: &'a [u8],
+        length: usize,
+    },
     /// Its end is not there.
     Incomplete,
     TooLong,

@@ -40,7 +40,7 @@ impl RedisParser {
         self.requests.request.held_bytes() + self.responses.held_bytes() + self.session.held_bytes()
     }
 
-    fn from_client(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Step {
+    fn client_bytes(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Step {
         if self.requests.is_out_of_step() && bytes.starts_with(&TLS_HANDSHAKE) {
             self.session.not_mine = true;
             return Step::NotMine;
@@ -70,7 +70,7 @@ impl RedisParser {
         }
     }
 
-    fn from_server(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Step {
+    fn server_bytes(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Step {
         if self.is_deaf {
             context.count(ProtocolCounter::SkippedBytes, bytes.len() as u64);
             return Step::All;
@@ -78,11 +78,14 @@ impl RedisParser {
         self.heard_ns = context.now_ns;
         let mut position = 0;
         loop {
-            let is_stream = bytes.get(position) == Some(&b'$') && !self.responses.is_inside();
-            if is_stream && self.session.expects_stream() {
-                self.session.stream_begins(context);
-                self.session.give_up(context, None);
-                return Step::NotMine;
+            if !self.responses.is_inside() {
+                // Line ends before an answer are a master's signs of life.
+                position += bytes.iter().skip(position).take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+                if bytes.get(position) == Some(&b'$') && self.session.expects_stream() {
+                    self.session.stream_begins(context);
+                    self.session.give_up(context, None);
+                    return Step::NotMine;
+                }
             }
             match self.responses.next(bytes, &mut position, context.now_ns) {
                 response::Found::Response if std::mem::take(&mut self.discards_answer) => {
@@ -127,8 +130,8 @@ impl Parser for RedisParser {
             return Step::NotMine;
         }
         match direction {
-            Direction::ToServer => self.from_client(context, bytes),
-            Direction::ToClient => self.from_server(context, bytes),
+            Direction::ToServer => self.client_bytes(context, bytes),
+            Direction::ToClient => self.server_bytes(context, bytes),
         }
     }
 
@@ -189,7 +192,9 @@ impl Parser for RedisParser {
 
     fn reset(&mut self) {
         self.requests.reset();
+        self.requests.request.trim();
         self.responses.reset();
+        self.responses.response.trim();
         self.session.reset();
         self.is_deaf = true;
         self.discards_answer = false;

@@ -16,7 +16,8 @@ const MAX_FIRST_LINE_BYTES: usize = 4 << 10;
 /// Most elements of a command that servers take.
 const MAX_ELEMENTS: i64 = 1 << 20;
 const MAX_BULK_BYTES: i64 = 1 << 40;
-/// Capacity that a buffer in a pool keeps.
+/// Capacity that a buffer keeps between commands, and between connections.
+const KEPT_TEXT_BYTES: usize = 16 << 10;
 const SPARE_TEXT_BYTES: usize = 4 << 10;
 const LINE_END_BYTES: u64 = 2;
 
@@ -67,11 +68,17 @@ impl Request {
         commands::effect([self.word(0), self.word(1), self.word(2)])
     }
 
+    /// Gives back what another connection need not have.
+    pub fn trim(&mut self) {
+        self.text.shrink_to(SPARE_TEXT_BYTES);
+        self.unquoted.shrink_to(SPARE_TEXT_BYTES);
+    }
+
     /// As new; a large buffer goes.
     pub fn clear(&mut self) {
         for buffer in [&mut self.text, &mut self.unquoted] {
             buffer.clear();
-            buffer.shrink_to(SPARE_TEXT_BYTES);
+            buffer.shrink_to(KEPT_TEXT_BYTES);
         }
         self.words = Default::default();
         self.is_inline = false;
@@ -347,11 +354,11 @@ impl RequestReader {
 /// Whether a command may begin so: an array, or a line that begins with a letter.
 fn may_begin(bytes: &[u8]) -> bool {
     let plain = |byte: &u8| matches!(byte, b'\t' | b'\r' | b' '..=b'~');
-    bytes.first().is_some_and(|byte| *byte == b'*' || byte.is_ascii_alphabetic())
-        && bytes.iter().take(64).all(plain)
+    bytes.first().is_some_and(|byte| *byte == b'*' || byte.is_ascii_alphabetic()) && bytes.iter().take(64).all(plain)
 }
 
 /// Whether it can be the name of a subcommand.
 fn is_word(word: &[u8]) -> bool {
-    (1..=32).contains(&word.len()) && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    (1..=32).contains(&word.len())
+        && word.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
 }

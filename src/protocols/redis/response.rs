@@ -14,7 +14,8 @@ const MAX_LINE_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 64;
 const MAX_BULK_BYTES: i64 = 1 << 40;
 const MAX_ELEMENTS: i64 = 1 << 40;
-/// Capacity that a buffer keeps between answers.
+/// Capacity that the buffer keeps between answers, and between connections.
+const KEPT_TEXT_BYTES: usize = 64 << 10;
 const SPARE_TEXT_BYTES: usize = 4 << 10;
 const LINE_END_BYTES: u64 = 2;
 /// `txt:` of a verbatim string.
@@ -62,17 +63,22 @@ impl Response {
         self.text.get(self.last.clone()).unwrap_or_default()
     }
 
-    /// As new; a large buffer goes.
+    /// As new; a very large buffer goes.
     pub fn clear(&mut self) {
         self.kind = Kind::Other;
         self.text.clear();
-        self.text.shrink_to(SPARE_TEXT_BYTES);
+        self.text.shrink_to(KEPT_TEXT_BYTES);
         self.first = 0..0;
         self.last = 0..0;
         self.bytes = 0;
         self.start_ns = 0;
         self.damaged = false;
         self.cut = false;
+    }
+
+    /// Gives back what another connection need not have.
+    pub fn trim(&mut self) {
+        self.text.shrink_to(SPARE_TEXT_BYTES);
     }
 
     /// Appends text, as much as there is room for.
@@ -115,10 +121,15 @@ enum State {
     #[default]
     Line,
     /// So many bytes of a bulk string and its line end are to come, and of the name of its format before that.
-    Body { left: u64, format: u8 },
+    Body {
+        left: u64,
+        format: u8,
+    },
     /// A string in chunks: the header of one is next.
     Chunks,
-    Chunk { left: u64 },
+    Chunk {
+        left: u64,
+    },
 }
 
 /// Reads the server's direction.
@@ -136,11 +147,15 @@ pub struct ResponseReader {
 impl ResponseReader {
     /// As new, keeping its buffers.
     pub fn reset(&mut self) {
+        self.restart();
+        self.begun = false;
+    }
+
+    fn restart(&mut self) {
         self.state = State::Line;
         self.scanner.reset();
         self.frames.clear();
         self.muted_from = None;
-        self.begun = false;
         self.response.clear();
     }
 
@@ -157,18 +172,12 @@ impl ResponseReader {
                 return Found::Need { more: 0 };
             }
             if !self.begun {
-                self.reset();
+                self.restart();
                 self.response.start_ns = now_ns;
                 self.begun = true;
             }
             let is_complete = match self.state {
                 State::Line => match self.scanner.line(rest, MAX_LINE_BYTES) {
-                    Line::Found { text: b"", length } if !self.is_inside() => {
-                        // A sign of life before a long answer.
-                        *position += length;
-                        self.begun = false;
-                        Some(false)
-                    }
                     Line::Found { text, length } => {
                         self.take(length, position);
                         self.value(text)
@@ -413,6 +422,5 @@ fn is_type(byte: u8) -> bool {
 }
 
 fn is_double(text: &[u8]) -> bool {
-    !text.is_empty()
-        && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
+    !text.is_empty() && text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.'))
 }

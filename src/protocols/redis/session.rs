@@ -113,7 +113,9 @@ impl Session {
         self.waiting_bytes = 0;
         self.given_up = 0;
         self.doubt = None;
+        self.spare.iter_mut().for_each(Request::trim);
         self.confirmations.clear();
+        self.confirmations.trim();
         self.forget_uses();
         self.not_mine = false;
     }
@@ -396,8 +398,7 @@ impl Session {
                 Effect::Monitor => self.is_monitor = true,
                 Effect::Reset => self.forget_uses(),
                 Effect::Psync => {
-                    self.not_mine =
-                        response.text.starts_with(b"FULLRESYNC") || response.text.starts_with(b"CONTINUE");
+                    self.not_mine = response.text.starts_with(b"FULLRESYNC") || response.text.starts_with(b"CONTINUE");
                 }
                 _ => {}
             }
