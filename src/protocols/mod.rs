@@ -15,6 +15,7 @@ pub mod mongodb;
 pub mod mysql;
 pub mod nfs;
 pub mod perimeter;
+pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
@@ -31,7 +32,7 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mongodb::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mongodb::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR, redis::DESCRIPTOR];
     &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
