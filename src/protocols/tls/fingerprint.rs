@@ -58,7 +58,7 @@ pub fn ja4(hello: &ClientHello<'_>, scratch: &mut Scratch) -> Ja4 {
     sorted.sort_unstable();
     text.clear();
     join_hexadecimal(text, sorted.iter().copied());
-    let ciphers_hash = cut_hash(text, cipher_count);
+    let ciphers_hash = cut_hash(text);
 
     sorted.clear();
     sorted.extend(extensions.iter().map(|(code, _)| code).take(MAX_CODES));
@@ -73,7 +73,7 @@ pub fn ja4(hello: &ClientHello<'_>, scratch: &mut Scratch) -> Ja4 {
         text.push(b'_');
         join_hexadecimal(text, schemes);
     }
-    let extensions_hash = cut_hash(text, extension_count);
+    let extensions_hash = cut_hash(text);
 
     let named = extensions.find(extension::SERVER_NAME).is_some_and(|data| server_names(data).next().is_some());
     let [first, last] = protocol_letters(extensions.protocol());
@@ -154,8 +154,8 @@ fn join_hexadecimal(text: &mut Vec<u8>, codes: impl IntoIterator<Item = u16>) {
 }
 
 /// The first digits of a SHA-256 sum; zeros for an empty list.
-fn cut_hash(text: &[u8], count: usize) -> [u8; 12] {
-    if count == 0 {
+fn cut_hash(text: &[u8]) -> [u8; 12] {
+    if text.is_empty() {
         return [b'0'; 12];
     }
     hexadecimal(&Sha256::digest(text))

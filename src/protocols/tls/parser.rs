@@ -102,7 +102,6 @@ impl TlsParser {
                 }
                 side.begin_record(&header);
                 position += header.header_bytes;
-                self.start_ns.get_or_insert(context.now_ns);
                 if header.content == ContentType::ApplicationData {
                     let encrypted = Encrypted { length: header.length, time_ns: context.now_ns };
                     side.encrypted.get_or_insert(encrypted);
@@ -179,6 +178,9 @@ impl TlsParser {
     fn foreign(&mut self, direction: Direction) -> Step {
         let side = &mut self.sides[direction as usize];
         if side.phase == Phase::Start && side.pass_over() {
+            if self.sides.iter().all(|side| side.phase == Phase::Start) {
+                self.start_ns = None;
+            }
             return Step::Resynchronise;
         }
         side.damaged |= side.phase == Phase::Records;
@@ -263,6 +265,7 @@ impl TlsParser {
 impl Parser for TlsParser {
     fn data(&mut self, context: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
         if !self.over {
+            self.start_ns.get_or_insert(context.now_ns);
             let step = self.records(context, direction, bytes);
             if self.outcome().is_some() {
                 self.publish(context);
