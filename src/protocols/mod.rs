@@ -19,6 +19,7 @@ pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
+pub mod tls;
 
 use std::net::IpAddr;
 
@@ -32,7 +33,7 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mongodb::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR, redis::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mongodb::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR, redis::DESCRIPTOR, tls::DESCRIPTOR];
     &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
