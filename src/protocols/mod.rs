@@ -14,7 +14,6 @@ pub mod icmp;
 pub mod mongodb;
 pub mod mysql;
 pub mod nfs;
-pub mod perimeter;
 pub mod redis;
 pub mod registry;
 #[cfg(test)]
@@ -33,8 +32,16 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mongodb::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR, redis::DESCRIPTOR, tls::DESCRIPTOR];
-    &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[
+    icmp::DESCRIPTOR,
+    dns::DESCRIPTOR,
+    http::DESCRIPTOR,
+    mongodb::DESCRIPTOR,
+    mysql::DESCRIPTOR,
+    nfs::DESCRIPTOR,
+    redis::DESCRIPTOR,
+    tls::DESCRIPTOR,
+];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
