@@ -73,7 +73,7 @@ fn certificates_that_are_none() {
     for length in 0..ODD.len() {
         let _ = certificate::parse(&ODD[..length]);
     }
-    let mut random = fastrand::Rng::with_seed(0x78_3530_39);
+    let mut random = fastrand::Rng::with_seed(0x7835_3039);
     for _ in 0..1000 {
         let mut certificate = if random.bool() { ODD.to_vec() } else { NEVER.to_vec() };
         for _ in 0..random.usize(1..4) {
