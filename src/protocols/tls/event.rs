@@ -32,14 +32,7 @@ const LOSS: &str = "Packet loss while capturing the handshake";
 const BROKEN_HELLO: &str = "The connection ended within the client hello";
 
 /// Publishes one connection.
-pub fn publish(
-    context: &mut Context<'_>,
-    options: &Options,
-    facts: &Facts,
-    handshake: &Handshake,
-    sides: &[Side; 2],
-    scratch: &mut Scratch,
-) {
+pub fn publish(context: &mut Context<'_>, options: &Options, facts: &Facts, handshake: &Handshake, sides: &[Side; 2]) {
     let notes: &[&str] = match facts {
         Facts { damaged: true, .. } => &[LOSS],
         Facts { broken_hello: true, .. } => &[BROKEN_HELLO],
@@ -66,7 +59,7 @@ pub fn publish(
         server_hello: ServerHello::read(&handshake.server_hello),
     };
     let mut failures = 0;
-    context.publish(&common, |event| failures = connection.fill(event, options, scratch));
+    context.publish(&common, |event| failures = connection.fill(event, options));
     context.count(ProtocolCounter::ParseFailures, failures);
 }
 
@@ -81,7 +74,8 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     /// Answers how many certificates could not be read.
-    fn fill(&self, event: &mut Event, options: &Options, scratch: &mut Scratch) -> u64 {
+    fn fill(&self, event: &mut Event, options: &Options) -> u64 {
+        let scratch = &mut Scratch::default();
         let version = self.version();
         if let Some(version) = &version {
             event.constant(field::TLS_VERSION_PROTOCOL, version.protocol());

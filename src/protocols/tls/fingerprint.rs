@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 use super::cursor::{Cursor, codes, is_grease};
 use super::hello::{ClientHello, Extensions, ServerHello, extension, server_names};
 
-/// Memory for the texts that are hashed; reused.
+/// Memory for the texts that are hashed, for all fingerprints of a connection.
 #[derive(Debug, Default)]
 pub struct Scratch {
     text: Vec<u8>,

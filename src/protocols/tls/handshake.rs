@@ -75,11 +75,9 @@ impl Assembler {
                 return None;
             }
             if self.header_bytes < HEADER_BYTES {
-                if self.header_bytes == 0 {
-                    if let Some((kind, body, rest)) = whole(input) {
-                        *input = rest;
-                        return Some(Message { kind, body: Body::InPlace(body) });
-                    }
+                if let Some((kind, body, rest)) = whole(input).filter(|_| self.header_bytes == 0) {
+                    *input = rest;
+                    return Some(Message { kind, body: Body::InPlace(body) });
                 }
                 let byte;
                 (byte, *input) = input.split_first()?;

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use super::Options;
 use super::cursor::Cursor;
 use super::event::{self, Facts};
-use super::fingerprint::Scratch;
 use super::handshake::{self, Message};
 use super::hello::{ClientHello, ServerHello};
 use super::record::{self, ContentType};
@@ -21,7 +20,6 @@ pub struct TlsParser {
     start_ns: Option<i64>,
     /// The event is out, or there will be none: nothing more is of interest.
     over: bool,
-    scratch: Scratch,
 }
 
 /// What the messages of a handshake say.
@@ -62,14 +60,7 @@ enum Outcome {
 
 impl TlsParser {
     pub fn new(options: Arc<Options>) -> TlsParser {
-        TlsParser {
-            options,
-            sides: Default::default(),
-            handshake: Handshake::default(),
-            start_ns: None,
-            over: false,
-            scratch: Scratch::default(),
-        }
+        TlsParser { options, sides: Default::default(), handshake: Handshake::default(), start_ns: None, over: false }
     }
 
     /// Bytes that the parser holds on to, used or not.
@@ -238,6 +229,15 @@ impl TlsParser {
             && self.sides.iter().any(|side| side.assembler.begun() == Some(handshake::CLIENT_HELLO))
     }
 
+    /// Gives the messages' memory back: a connection lives on for long after its handshake.
+    fn release(&mut self) {
+        self.handshake.client_hello = Vec::new();
+        self.handshake.server_hello = Vec::new();
+        for side in &mut self.sides {
+            side.release();
+        }
+    }
+
     fn publish(&mut self, context: &mut Context<'_>) {
         if self.over || !self.has_event() {
             return;
@@ -258,23 +258,22 @@ impl TlsParser {
             broken_hello: self.has_begun(),
             damaged: self.sides.iter().any(|side| side.damaged) && end_ns.is_none(),
         };
-        event::publish(context, &self.options, &facts, &self.handshake, &self.sides, &mut self.scratch);
+        event::publish(context, &self.options, &facts, &self.handshake, &self.sides);
+        self.release();
     }
 }
 
 impl Parser for TlsParser {
     fn data(&mut self, context: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        if !self.over {
-            self.start_ns.get_or_insert(context.now_ns);
-            let step = self.records(context, direction, bytes);
-            if self.outcome().is_some() {
-                self.publish(context);
-            }
-            if !self.over {
-                return step;
-            }
+        if self.over {
+            return Step::NotMine;
         }
-        Step::NotMine
+        self.start_ns.get_or_insert(context.now_ns);
+        let step = self.records(context, direction, bytes);
+        if self.outcome().is_some() {
+            self.publish(context);
+        }
+        if self.over { Step::All } else { step }
     }
 
     fn gap(&mut self, context: &mut Context<'_>, direction: Direction, pending: &[u8], missing_bytes: u64) -> AfterGap {

@@ -91,6 +91,12 @@ impl Side {
         let _ = self.alerts.try_push(alert);
     }
 
+    /// Gives the memory of messages back.
+    pub fn release(&mut self) {
+        self.assembler = Assembler::default();
+        self.certificates = Vec::new();
+    }
+
     pub fn reset(&mut self) {
         self.phase = Phase::Start;
         self.left = 0;

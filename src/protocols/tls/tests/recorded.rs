@@ -2,14 +2,10 @@
 //! Recorded connections: cut, mutated, in pieces of every size. `tests/recorded_tls.rs` holds them against the clients' logs.
 
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use super::*;
-use crate::protocols::replay;
-
-// The reader of captures that the tests of MySQL have; not all of it is needed here.
-#[allow(dead_code)]
-#[path = "../../mysql/tests/capture.rs"]
-mod capture;
+use crate::protocols::{Step, replay};
 
 const PORTS: &[u16] = &[443, 993, 995, 5223, 8443, 8883, 9243];
 const THEMES: &[&str] = &["alerts", "features", "fragments", "go", "resumption", "versions"];
@@ -78,18 +74,51 @@ fn forget_differences(event: &mut Json) {
     }
 }
 
-/// Connections of a theme: the segments of each.
-fn connections(theme: &str) -> Vec<Vec<(Direction, Vec<u8>)>> {
-    let mut connections = Vec::new();
-    for port in PORTS {
-        let segments = capture::segments(&file(theme), *port);
-        let count = segments.iter().map(|segment| segment.connection + 1).max().unwrap_or(0);
-        connections.extend((0..count).map(|connection| {
-            let own = segments.iter().filter(|segment| segment.connection == connection && !segment.payload.is_empty());
-            own.map(|segment| (segment.direction, segment.payload.clone())).collect()
-        }));
+/// Segments of a connection.
+type Conversation = Vec<(Direction, Vec<u8>)>;
+
+/// Makes parsers that note what they are given.
+#[derive(Default)]
+struct Tape {
+    conversations: Arc<Mutex<Vec<Conversation>>>,
+}
+
+struct Noting {
+    own: Conversation,
+    conversations: Arc<Mutex<Vec<Conversation>>>,
+}
+
+impl Factory for Tape {
+    fn parser(&self) -> Box<dyn Parser> {
+        Box::new(Noting { own: Vec::new(), conversations: Arc::clone(&self.conversations) })
     }
-    connections
+}
+
+impl Parser for Noting {
+    fn data(&mut self, _: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
+        self.own.push((direction, bytes.to_vec()));
+        Step::All
+    }
+
+    fn deadline_ns(&self) -> Option<i64> {
+        None
+    }
+
+    fn finish(&mut self, _: &mut Context<'_>) {
+        self.conversations.lock().unwrap().push(std::mem::take(&mut self.own));
+    }
+
+    fn reset(&mut self) {}
+}
+
+fn connections(theme: &str) -> Vec<Conversation> {
+    let tape = Tape::default();
+    for port in PORTS {
+        replay::events(&file(theme), &tape, Some(*port), usize::MAX);
+    }
+    let mut conversations = tape.conversations.lock().unwrap();
+    conversations.retain(|conversation| !conversation.is_empty());
+    std::mem::take(&mut *conversations)
 }
 
 #[test]
@@ -116,6 +145,7 @@ fn every_prefix_of_a_connection_is_harmless() {
 fn mutations_are_harmless() {
     let mut random = fastrand::Rng::with_seed(0x0074_6c73);
     let connections: Vec<_> = ["alerts", "go", "features", "resumption"].into_iter().flat_map(connections).collect();
+    assert_eq!(connections.len(), 38);
     for _ in 0..1000 {
         let mut bench = bench_with(Options { include_raw_certificates: true, ..Options::default() });
         for (direction, payload) in &connections[random.usize(..connections.len())] {
