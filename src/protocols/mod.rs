@@ -7,12 +7,16 @@
 
 #[cfg(test)]
 pub mod bench;
+#[cfg(test)]
+pub mod captured;
 mod common;
+mod csv;
 pub mod dns;
 pub mod http;
 pub mod icmp;
 pub mod mysql;
 pub mod perimeter;
+pub mod pgsql;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
@@ -29,7 +33,8 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] =
+    &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR, pgsql::DESCRIPTOR];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
