@@ -3,6 +3,7 @@
 //! and their contents over a slice. Every read is checked; None means that the bytes are no such thing.
 
 use super::frames::{Head, UNTYPED, WAITED_BYTES};
+use crate::protocols::Direction;
 
 /// Bytes of a statement's text that are kept for an event.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -29,6 +30,19 @@ pub enum Trust {
 impl Trust {
     fn allows(self, length: usize) -> bool {
         length <= if self == Trust::InStep { MAX_MESSAGE_BYTES } else { MAX_FIRST_BYTES }
+    }
+}
+
+/// Whether a message may begin so: the rest of one that began unseen is not waited for.
+pub fn may_begin(direction: Direction, bytes: &[u8]) -> bool {
+    match (direction, bytes) {
+        (_, []) => true,
+        (Direction::ToServer, [UNTYPED, ..]) => bytes.get(4..8).is_none_or(|code| {
+            let code = code.iter().fold(0, |code, byte| code << 8 | u32::from(*byte));
+            matches!((code >> 16, code & 0xffff), (1234, 5678..=5680) | (1 | 2, 0) | (3, 0..=9))
+        }),
+        (Direction::ToServer, [kind, ..]) => b"QPBDCESHXcFdfp".contains(kind),
+        (Direction::ToClient, [kind, ..]) => b"123nsIcZRSKvCGHWtTDENAVd".contains(kind),
     }
 }
 

@@ -15,12 +15,14 @@ pub struct PgsqlParser {
     readers: [MessageReader; 2],
     /// When the first bytes of the message under way came.
     begun_ns: [Option<i64>; 2],
+    /// Bytes of the server that were given and not consumed; they come again.
+    left_bytes: usize,
     session: Session,
 }
 
 impl PgsqlParser {
     pub fn new(options: Arc<Options>) -> PgsqlParser {
-        PgsqlParser { readers: Default::default(), begun_ns: [None; 2], session: Session::new(options) }
+        PgsqlParser { readers: Default::default(), begun_ns: [None; 2], left_bytes: 0, session: Session::new(options) }
     }
 
     /// Bytes that the parser holds on to, used or not.
@@ -29,11 +31,11 @@ impl PgsqlParser {
         self.readers.iter().map(MessageReader::held_bytes).sum::<usize>() + self.session.held_bytes()
     }
 
-    fn messages(&mut self, context: &mut Context<'_>, direction: Direction, bytes: &[u8]) -> Step {
-        let PgsqlParser { readers, begun_ns, session } = self;
+    fn messages(&mut self, context: &mut Context<'_>, direction: Direction, bytes: &[u8], start: usize) -> Step {
+        let PgsqlParser { readers, begun_ns, session, .. } = self;
         let reader = &mut readers[direction as usize];
         let begun_ns = &mut begun_ns[direction as usize];
-        let mut position = 0;
+        let mut position = start;
         while position < bytes.len() || reader.has_finished() {
             if direction == Direction::ToClient && session.login.expects_byte && reader.is_idle() {
                 let byte = bytes.get(position).copied().unwrap_or_default();
@@ -44,6 +46,11 @@ impl PgsqlParser {
                     }
                     continue;
                 }
+            }
+            if reader.is_idle() && !message::may_begin(direction, bytes.get(position..).unwrap_or_default()) {
+                *begun_ns = None;
+                session.refused(context, direction);
+                return Step::Resynchronise;
             }
             let start_ns = *begun_ns.get_or_insert(context.now_ns);
             let wanted = |head| match direction {
@@ -108,20 +115,35 @@ impl Parser for PgsqlParser {
         if self.session.not_mine {
             return Step::NotMine;
         }
+        let mut start = 0;
         if direction == Direction::ToClient && std::mem::take(&mut self.session.drop_answer) {
             reader.reset();
+            self.begun_ns[direction as usize] = None;
+            start = self.left_bytes.min(bytes.len());
         }
-        self.messages(context, direction, bytes)
+        let step = self.messages(context, direction, bytes, start);
+        if direction == Direction::ToClient {
+            self.left_bytes = match step {
+                Step::Consumed { bytes: consumed, .. } => bytes.len().saturating_sub(consumed),
+                _ => 0,
+            };
+        }
+        step
     }
 
     fn gap(&mut self, context: &mut Context<'_>, direction: Direction, pending: &[u8], missing_bytes: u64) -> AfterGap {
-        let PgsqlParser { readers, begun_ns, session } = self;
+        let PgsqlParser { readers, begun_ns, session, .. } = self;
         let reader = &mut readers[direction as usize];
         let bridged = match direction {
             Direction::ToServer => session.client_trust == Trust::InStep && reader.bridge(pending, missing_bytes),
             Direction::ToClient => session.response.is_in_rows() && reader.bridge(pending, missing_bytes),
         };
         if bridged {
+            if direction == Direction::ToServer {
+                session.lost_requests();
+            } else {
+                self.left_bytes = 0;
+            }
             begun_ns[direction as usize].get_or_insert(context.now_ns);
             return AfterGap::Continue;
         }
@@ -136,6 +158,9 @@ impl Parser for PgsqlParser {
             Direction::ToClient => session.lost_bytes_of_answers(context, missing_bytes),
         }
         reader.reset();
+        if direction == Direction::ToClient {
+            self.left_bytes = 0;
+        }
         AfterGap::Restart
     }
 
@@ -169,6 +194,7 @@ impl Parser for PgsqlParser {
     fn reset(&mut self) {
         self.readers.iter_mut().for_each(MessageReader::reset);
         self.begun_ns = [None; 2];
+        self.left_bytes = 0;
         self.session.reset();
     }
 }

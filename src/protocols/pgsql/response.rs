@@ -135,7 +135,9 @@ impl Response {
                 self.columns.push(Column { type_oid: column.type_oid, format: Format::of(binary) });
             }
             if wanted.text && self.text.len() < MAX_TEXT_BYTES {
-                self.separate(index);
+                if index > 0 {
+                    self.text.push(b',');
+                }
                 csv::write_value(&mut self.text, column.name);
             }
         }
@@ -163,11 +165,15 @@ impl Response {
                 if room == 0 {
                     break;
                 }
-                let Some(length) = reader.length() else {
-                    break;
+                if index > 0 {
+                    self.text.push(b',');
+                }
+                let length = match reader.length() {
+                    Some(Some(length)) => length,
+                    Some(None) => continue,
+                    // Of a long row only the beginning is there.
+                    None => break,
                 };
-                let length = length.unwrap_or(0);
-                // Of a long row only the beginning is there.
                 let value = reader.take(length.min(reader.rest().len()))?;
                 let column = self.columns.get(index).copied();
                 let column = column.unwrap_or(Column { type_oid: 0, format: Format::of(formats.is_binary(index)) });
@@ -182,21 +188,12 @@ impl Response {
                 };
                 let shown = text.len().min(room);
                 room -= shown;
-                if index > 0 {
-                    self.text.push(b',');
-                }
                 csv::write_value(&mut self.text, &text[..shown]);
             }
             self.text.push(b'\n');
         }
         self.rows += 1;
         Some(())
-    }
-
-    fn separate(&mut self, index: usize) {
-        if index > 0 {
-            self.text.push(b',');
-        }
     }
 
     /// Takes the command tag, which says how many rows were copied.

@@ -159,7 +159,7 @@ impl Session {
 
     /// Lets a unit wait.
     pub(super) fn push(&mut self, context: &mut Context<'_>, mut unit: Unit) {
-        let new_cycle = unit.kind != Kind::Sync && self.queue.back().is_some_and(Unit::ends_cycle);
+        let new_cycle = unit.kind != Kind::Sync && self.queue.back().is_none_or(Unit::ends_cycle);
         if new_cycle && !self.aligned {
             self.give_up(context, Outcome::Lost);
             self.drop_answer = true;
