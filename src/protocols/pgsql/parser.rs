@@ -15,14 +15,19 @@ pub struct PgsqlParser {
     readers: [MessageReader; 2],
     /// When the first bytes of the message under way came.
     begun_ns: [Option<i64>; 2],
-    /// Bytes of the server that were given and not consumed; they come again.
-    left_bytes: usize,
+    /// Bytes that were given and not consumed; they come again.
+    left_bytes: [usize; 2],
     session: Session,
 }
 
 impl PgsqlParser {
     pub fn new(options: Arc<Options>) -> PgsqlParser {
-        PgsqlParser { readers: Default::default(), begun_ns: [None; 2], left_bytes: 0, session: Session::new(options) }
+        PgsqlParser {
+            readers: Default::default(),
+            begun_ns: [None; 2],
+            left_bytes: [0; 2],
+            session: Session::new(options),
+        }
     }
 
     /// Bytes that the parser holds on to, used or not.
@@ -116,18 +121,20 @@ impl Parser for PgsqlParser {
             return Step::NotMine;
         }
         let mut start = 0;
-        if direction == Direction::ToClient && std::mem::take(&mut self.session.drop_answer) {
+        let drop = match direction {
+            Direction::ToServer => &mut self.session.drop_request,
+            Direction::ToClient => &mut self.session.drop_answer,
+        };
+        if std::mem::take(drop) {
             reader.reset();
             self.begun_ns[direction as usize] = None;
-            start = self.left_bytes.min(bytes.len());
+            start = self.left_bytes[direction as usize].min(bytes.len());
         }
         let step = self.messages(context, direction, bytes, start);
-        if direction == Direction::ToClient {
-            self.left_bytes = match step {
-                Step::Consumed { bytes: consumed, .. } => bytes.len().saturating_sub(consumed),
-                _ => 0,
-            };
-        }
+        self.left_bytes[direction as usize] = match step {
+            Step::Consumed { bytes: consumed, .. } => bytes.len().saturating_sub(consumed),
+            _ => 0,
+        };
         step
     }
 
@@ -141,9 +148,8 @@ impl Parser for PgsqlParser {
         if bridged {
             if direction == Direction::ToServer {
                 session.lost_requests();
-            } else {
-                self.left_bytes = 0;
             }
+            self.left_bytes[direction as usize] = 0;
             begun_ns[direction as usize].get_or_insert(context.now_ns);
             return AfterGap::Continue;
         }
@@ -158,9 +164,7 @@ impl Parser for PgsqlParser {
             Direction::ToClient => session.lost_bytes_of_answers(context, missing_bytes),
         }
         reader.reset();
-        if direction == Direction::ToClient {
-            self.left_bytes = 0;
-        }
+        self.left_bytes[direction as usize] = 0;
         AfterGap::Restart
     }
 
@@ -194,7 +198,7 @@ impl Parser for PgsqlParser {
     fn reset(&mut self) {
         self.readers.iter_mut().for_each(MessageReader::reset);
         self.begun_ns = [None; 2];
-        self.left_bytes = 0;
+        self.left_bytes = [0; 2];
         self.session.reset();
     }
 }

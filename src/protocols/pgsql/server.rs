@@ -274,6 +274,7 @@ impl Session {
     fn ready(&mut self, context: &mut Context<'_>) {
         let Some(last) = self.queue.iter().position(Unit::ends_cycle) else {
             self.aligned |= self.queue.is_empty();
+            self.drop_request = self.client_trust == Trust::Nothing;
             self.server_trust = Trust::InStep;
             return;
         };

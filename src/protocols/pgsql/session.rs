@@ -78,6 +78,8 @@ pub struct Session {
     pub out_of_step: bool,
     /// The server's message under way belongs to an answer that was given up.
     pub drop_answer: bool,
+    /// The client's message under way began before anything was understood, and no request waits.
+    pub drop_request: bool,
     pub not_mine: bool,
 }
 
@@ -108,6 +110,7 @@ impl Session {
             has_last_words: false,
             out_of_step: false,
             drop_answer: false,
+            drop_request: false,
             not_mine: false,
         }
     }
@@ -146,6 +149,7 @@ impl Session {
         self.has_last_words = false;
         self.out_of_step = false;
         self.drop_answer = false;
+        self.drop_request = false;
         self.not_mine = false;
     }
 

@@ -222,12 +222,6 @@ impl Statements {
         self.slots.iter().map(|statement| statement.text.capacity() + statement.description.capacity()).sum()
     }
 
-    /// The sum of what is in use.
-    #[cfg(test)]
-    pub fn used_bytes(&self) -> usize {
-        self.bytes
-    }
-
     /// Forgets everything; nobody may hold a statement any more.
     pub fn clear(&mut self) {
         self.names.clear();
