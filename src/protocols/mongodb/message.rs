@@ -282,10 +282,11 @@ impl<'a> RequestReader<'a> {
     fn query_command(&mut self, name: &[u8], document: Document<'a>) {
         let bytes = self.message.body;
         let mut document = document;
-        if let Some(first) = document.clone().next() {
-            if matches!(first.key.of(bytes), b"$query" | b"query") && first.kind == kind::DOCUMENT {
-                document = Document::new(bytes, first.value);
-            }
+        let first = document.clone().next();
+        if let Some(first) = first.filter(|first| first.kind == kind::DOCUMENT)
+            && matches!(first.key.of(bytes), b"$query" | b"query")
+        {
+            document = Document::new(bytes, first.value);
         }
         let command = document.clone().next();
         let method = command.map_or(&b"otherCommand"[..], |command| command.key.of(bytes));

@@ -176,10 +176,10 @@ impl Session {
     /// After a reply that says that more of them come, the request is kept.
     fn goes_on(&mut self, request: Request) {
         if self.reply.more_to_come && self.reply.id != 0 {
-            if self.exhaust.len() >= MAX_EXHAUST {
-                if let Some((_, old)) = self.exhaust.pop_front() {
-                    self.recycle(old);
-                }
+            if self.exhaust.len() >= MAX_EXHAUST
+                && let Some((_, old)) = self.exhaust.pop_front()
+            {
+                self.recycle(old);
             }
             self.exhaust.push_back((self.reply.id, request));
         } else {
