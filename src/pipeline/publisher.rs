@@ -147,7 +147,7 @@ impl EventWriter {
     fn encode(&mut self, now_ns: i64, counters: &mut Counters) {
         let bound = self.event.encoded_bound_bytes() + ROOM_BYTES;
         if bound > self.settings.chunk_bytes {
-            return self.encode_oversized(bound, now_ns, counters);
+            return self.encode_oversized(now_ns, counters);
         }
         if self.current.as_ref().is_some_and(|chunk| chunk.free_bytes() < bound) {
             self.send();
@@ -162,24 +162,41 @@ impl EventWriter {
         }
     }
 
-    /// An event that may be larger than a chunk gets a buffer of its own.
-    fn encode_oversized(&mut self, bound: usize, now_ns: i64, counters: &mut Counters) {
+    /// An event that may be larger than a chunk gets an empty one, which grows when it has to.
+    fn encode_oversized(&mut self, now_ns: i64, counters: &mut Counters) {
         self.send();
-        let mut chunk = Chunk::new(self.worker, bound.min(self.settings.max_event_bytes + ROOM_BYTES));
+        let Some(mut chunk) = self.current.take().or_else(|| self.empty_chunk()) else {
+            counters.events_dropped_no_chunk += 1;
+            return;
+        };
+        let encoded_bytes = counters.events_encoded_bytes;
         write(&mut self.encoder, &mut self.router, &self.event, &mut chunk, now_ns, counters);
+        self.oldest_ns = now_ns;
         if chunk.used_bytes() > self.settings.max_event_bytes {
             counters.events_encoded -= 1;
+            counters.events_encoded_bytes = encoded_bytes;
             counters.events_dropped_too_large += 1;
+            chunk.clear();
+            // The pool gets a chunk of its own size back.
+            let _ = self.rings.empty.push(self.of_size(chunk));
             return;
         }
         self.current = Some(chunk);
         self.send();
     }
 
+    /// A chunk of the size of the pool's: one that has grown is given up.
+    fn of_size(&self, chunk: Chunk) -> Chunk {
+        match chunk.capacity_bytes() > self.settings.chunk_bytes {
+            true => Chunk::new(self.worker, self.settings.chunk_bytes),
+            false => chunk,
+        }
+    }
+
     fn empty_chunk(&mut self) -> Option<Chunk> {
         loop {
             if let Some(chunk) = self.rings.empty.pop() {
-                return Some(chunk);
+                return Some(self.of_size(chunk));
             }
             match self.pressure {
                 Pressure::Live => return None,

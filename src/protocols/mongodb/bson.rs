@@ -134,7 +134,7 @@ impl<'a> Document<'a> {
     /// Looks up one key.
     pub fn find(mut self, key: &[u8]) -> Option<Element> {
         let bytes = self.bytes;
-        Iterator::find(&mut self, |element| element.key.of(bytes) == key)
+        Iterator::find(&mut self, |element: &Element| element.key.of(bytes) == key)
     }
 
     fn read(&mut self, kind: u8) -> Option<Element> {
