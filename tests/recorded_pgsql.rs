@@ -107,9 +107,7 @@ fn expected(operation: &Json) -> Vec<Expected> {
             None => vec![plain("CONNECT", true)],
         },
         ("cancel", _) => vec![plain("CANCEL ", false)],
-        ("EXECUTEMANY", _) => {
-            (0..number("times").unwrap_or(0)).map(|_| plain(&beginning(statement), false)).collect()
-        }
+        ("EXECUTEMANY", _) => (0..number("times").unwrap_or(0)).map(|_| plain(&beginning(statement), false)).collect(),
         // A cursor on the server.
         ("DECLARE+FETCH", _) => {
             let fetch = |rows| Expected { rows: Some(rows), ..plain("FETCH FORWARD 20", false) };

@@ -10,11 +10,15 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{BURST, Burst, Packet, Pressure, Received, Share, Source, Stray};
+use super::enter::EnterKey;
+use super::filter::PacketFilter;
+use super::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, SourceStatistics, Stray};
 use crate::wire::LinkType;
 
 const MAX_RECORD_BYTES: usize = 16 << 20;
 const BUFFER_BYTES: usize = 1 << 20;
+/// Records of one call, with those that a filter leaves out.
+const MAX_LOOKED_AT: usize = 1024;
 
 /// When a file's packets are given, and with which times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +27,8 @@ pub enum Pace {
     TopSpeed,
     /// With the file's gaps between them, moved to the wall clock: the first packet comes at this time (ns since 1970).
     RealTime { start_ns: i64 },
+    /// One each time Enter is pressed, with the time of the wall clock (`-O`).
+    OneAtATime,
 }
 
 /// Reads a capture file one or more times.
@@ -38,6 +44,9 @@ pub struct FileSource {
     /// A record that is due later than now.
     waiting: Option<Record>,
     failure: Option<String>,
+    enter: EnterKey,
+    filter: Option<PacketFilter>,
+    filtered: u64,
 }
 
 impl FileSource {
@@ -53,7 +62,19 @@ impl FileSource {
             records: Vec::with_capacity(BURST),
             waiting: None,
             failure: None,
+            enter: EnterKey::default(),
+            filter: None,
+            filtered: 0,
         })
+    }
+
+    /// Leaves out what does not match a filter.
+    pub fn filtered_by(self, filter: Option<PacketFilter>) -> FileSource {
+        FileSource { filter, ..self }
+    }
+
+    fn failed(&self, failure: &str) -> Received {
+        Received::Failed(format!("{}: {failure}", self.path.display()))
     }
 
     fn rewind(&mut self) -> bool {
@@ -80,7 +101,14 @@ impl FileSource {
 
     /// The time a record is given, and whether it is due.
     fn due(&mut self, record: &mut Record) -> bool {
-        let Pace::RealTime { start_ns } = self.pace else { return true };
+        let start_ns = match self.pace {
+            Pace::TopSpeed => return true,
+            Pace::OneAtATime => {
+                record.time_ns = now_ns();
+                return true;
+            }
+            Pace::RealTime { start_ns } => start_ns,
+        };
         let first = *self.first_ns.get_or_insert(record.time_ns);
         let time_ns = start_ns.saturating_add(record.time_ns.saturating_sub(first));
         if time_ns > now_ns() {
@@ -95,11 +123,18 @@ impl Source for FileSource {
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         self.records.clear();
         if let Some(failure) = self.failure.take() {
-            return Received::Failed(failure);
+            return self.failed(&failure);
         }
+        let limit = match self.pace {
+            Pace::OneAtATime if !self.enter.pressed() => return Received::Idle,
+            Pace::OneAtATime => 1,
+            _ => BURST,
+        };
         let mut outcome = Received::Packets;
+        let mut looked_at = 0;
         self.reader.compact_unless(self.waiting.as_ref());
-        while self.records.len() < BURST {
+        while self.records.len() < limit && looked_at < MAX_LOOKED_AT {
+            looked_at += 1;
             let next = match self.waiting.take() {
                 Some(record) => Ok(Some(record)),
                 // Filling the buffer moves it: only before the burst has a record in it.
@@ -115,7 +150,11 @@ impl Source for FileSource {
                         }
                         break;
                     }
-                    self.records.push(record);
+                    let frame = &self.reader.buffer[record.data.clone()];
+                    match self.filter.as_mut().is_none_or(|filter| filter.matches(record.link, frame)) {
+                        true => self.records.push(record),
+                        false => self.filtered += 1,
+                    }
                 }
                 Ok(None) if self.reader.wants_filling() => break,
                 Ok(None) => {
@@ -124,7 +163,7 @@ impl Source for FileSource {
                     }
                     if !self.rewind() {
                         outcome = match self.failure.take() {
-                            Some(failure) => Received::Failed(failure),
+                            Some(failure) => self.failed(&failure),
                             None => Received::End,
                         };
                     }
@@ -132,7 +171,7 @@ impl Source for FileSource {
                 }
                 Err(failure) => {
                     if self.records.is_empty() {
-                        outcome = Received::Failed(failure);
+                        outcome = self.failed(&failure);
                     } else {
                         self.failure = Some(failure);
                     }
@@ -148,6 +187,7 @@ impl Source for FileSource {
                 wire_length: record.wire_length,
                 time_ns: record.time_ns,
                 link: record.link,
+                origin: Origin::Source,
             });
         }
         outcome
@@ -161,6 +201,10 @@ impl Source for FileSource {
 
     fn pressure(&self) -> Pressure {
         Pressure::Lossless
+    }
+
+    fn statistics(&mut self) -> SourceStatistics {
+        SourceStatistics { filtered: self.filtered, ..SourceStatistics::default() }
     }
 }
 
@@ -361,7 +405,7 @@ impl RecordReader {
     fn block(&mut self, may_fill: bool) -> Result<Block, String> {
         let Format::Pcapng { order, .. } = self.format else { return Ok(Block::None) };
         if !self.have(12, may_fill)? {
-            return Ok(self.none_or_truncated::<()>().map(|_| Block::None)?);
+            return self.none_or_truncated::<()>().map(|_| Block::None);
         }
         let head = &self.buffer[self.unread.start..self.unread.start + 12];
         let kind = order.u32(&head[0..4]);
@@ -374,11 +418,11 @@ impl RecordReader {
             _ => order,
         };
         let length = order.u32(&head[4..8]) as usize;
-        if !(12..=MAX_RECORD_BYTES).contains(&length) || length % 4 != 0 {
+        if !(12..=MAX_RECORD_BYTES).contains(&length) || !length.is_multiple_of(4) {
             return Err(format!("sniffing error: a pcapng block of {length} bytes"));
         }
         if !self.have(length, may_fill)? {
-            return Ok(self.none_or_truncated::<()>().map(|_| Block::None)?);
+            return self.none_or_truncated::<()>().map(|_| Block::None);
         }
         let start = self.unread.start;
         self.unread.start += length;

@@ -1,12 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where packets come from: one trait, a burst at a time. The pipeline is generic over it.
 
+pub mod af_packet;
+pub mod bpf;
 pub mod dpdk;
+pub mod dump;
+mod enter;
+pub mod fallback;
 pub mod file;
+pub mod filter;
+pub mod follow;
+pub mod handover;
+pub mod pcap;
+pub mod placement;
 
 use arrayvec::ArrayVec;
 
 use crate::wire::LinkType;
+pub use placement::Placement;
 
 /// Packets that are received, decoded and looked up together.
 pub const BURST: usize = 32;
@@ -23,6 +34,17 @@ pub struct Packet<'a> {
     /// Nanoseconds since 1970.
     pub time_ns: i64,
     pub link: LinkType,
+    pub origin: Origin,
+}
+
+/// How a packet came to its worker.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Origin {
+    /// From the source itself.
+    #[default]
+    Source,
+    /// From another worker, as a stray: it stays here.
+    Worker,
 }
 
 pub type Burst<'a> = ArrayVec<Packet<'a>, BURST>;
@@ -88,7 +110,8 @@ pub trait Source {
         Ok(Box::new(()))
     }
 
-    /// The wall clock of a live source, for when nothing comes. None: time only comes with packets.
+    /// The wall clock of a live source, for when nothing comes: nothing older comes any more. None: time only comes with
+    /// packets.
     fn wall_ns(&mut self) -> Option<i64> {
         None
     }
@@ -102,6 +125,11 @@ pub trait Source {
     fn share(&self) -> Share;
 
     fn pressure(&self) -> Pressure;
+
+    /// Which worker is the home of a flow. All sources of a group answer the same.
+    fn placement(&self) -> Placement {
+        Placement::KeyedHash
+    }
 
     fn statistics(&mut self) -> SourceStatistics {
         SourceStatistics::default()

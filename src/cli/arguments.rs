@@ -187,7 +187,7 @@ pub struct RunArguments {
     /// Read packets from this file instead of an interface
     #[arg(short = 'I', long = "I", value_name = "FILE")]
     pub file: Option<PathBuf>,
-    /// Read the file this often; 0 and 1 mean once
+    /// Read the file this often; 0 means for ever
     #[arg(short = 'l', long = "l", value_name = "N", default_value_t = 1)]
     pub loops: u64,
     /// Read the file at top speed, with its time stamps

@@ -48,7 +48,7 @@ pub enum Command {
 pub struct RunOptions {
     /// `-I`
     pub file: Option<PathBuf>,
-    /// `-l`; at least 1
+    /// `-l`; 0 is for ever
     pub loops: u64,
     /// `-t`
     pub pace: Pace,
@@ -261,7 +261,7 @@ fn run_options(run: arguments::RunArguments) -> RunOptions {
     };
     RunOptions {
         file: run.file.filter(|file| !file.as_os_str().is_empty()),
-        loops: run.loops.max(1),
+        loops: run.loops,
         pace,
         publishing: if run.no_publish { Publishing::Off } else { Publishing::On },
         dump_prefix: run.dump.filter(|prefix| !prefix.as_os_str().is_empty()),

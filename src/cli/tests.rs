@@ -56,7 +56,7 @@ fn forms_of_flags() {
     assert_eq!((options.pace, options.publishing, options.loops), (Pace::TopSpeed, Publishing::Off, 3));
     assert_eq!(run("-teI f").0.file, Some("f".into()));
     assert_eq!(run("-E =x -E -y").1.sources.overrides, ["=x", "-y"]);
-    assert_eq!(run("-l 0").0.loops, 1);
+    assert_eq!(run("-l 0").0.loops, 0);
     assert_eq!(run("-t=false").0.pace, Pace::AsRecorded);
     assert_eq!(run("-t -t=false -t").0.pace, Pace::TopSpeed);
     assert_eq!(run("-O").0.pace, Pace::OneAtATime);

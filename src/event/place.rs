@@ -131,14 +131,12 @@ impl Event {
         }
         for (above, rest) in place.above.iter().rev() {
             match self.get(*above) {
-                None => {}
-                Some(map @ Value::Map { .. }) => {
-                    if self.content.leads_into(map, rest) {
-                        let map = self.content.with(map, rest, value).ok_or(Refusal::NotAnObject)?;
-                        self.change(self.schema.rank(*above), Some(map));
-                        return Ok(());
-                    }
+                Some(map @ Value::Map { .. }) if self.content.leads_into(map, rest) => {
+                    let map = self.content.with(map, rest, value).ok_or(Refusal::NotAnObject)?;
+                    self.change(self.schema.rank(*above), Some(map));
+                    return Ok(());
                 }
+                None | Some(Value::Map { .. }) => {}
                 Some(_) => return Err(Refusal::NotAnObject),
             }
         }
@@ -158,10 +156,16 @@ impl Event {
             Err(Refusal::NotAnObject) => {}
             result => return result,
         }
-        // Inside a free-form map: the nearest value that is there gives way.
-        let shorter = place.above.iter().find(|(_, rest)| rest.contains('.')).map(|(field, _)| *field);
-        if let Some(field) = shorter {
-            self.change(self.schema.rank(field), None);
+        // Inside a free-form map: the value on the way that is no object gives way.
+        for (field, rest) in &place.above {
+            let Some(map @ Value::Map { .. }) = self.get(*field) else { continue };
+            let in_the_way = rest.match_indices('.').map(|(dot, _)| &rest[..dot]).find(|prefix| {
+                self.content.inside(map, prefix).is_some_and(|value| !matches!(value, Value::Map { .. }))
+            });
+            if let Some(map) = in_the_way.and_then(|prefix| self.content.without(map, prefix)) {
+                self.change(self.schema.rank(*field), Some(map));
+                break;
+            }
         }
         self.put(place, value)
     }
@@ -254,11 +258,11 @@ impl Event {
             return true;
         }
         for (above, rest) in &place.above {
-            if let Some(map @ Value::Map { .. }) = self.get(*above) {
-                if let Some(map) = self.content.without(map, rest) {
-                    self.change(self.schema.rank(*above), Some(map));
-                    return true;
-                }
+            if let Some(map @ Value::Map { .. }) = self.get(*above)
+                && let Some(map) = self.content.without(map, rest)
+            {
+                self.change(self.schema.rank(*above), Some(map));
+                return true;
             }
         }
         false

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Events: fields, values, the writer.
+
 use std::net::IpAddr;
 use std::sync::Arc;
 

@@ -167,10 +167,11 @@ impl Content {
             if key == path.as_bytes() {
                 return Some(inner);
             }
-            if path.as_bytes().starts_with(key) && path.as_bytes().get(key.len()) == Some(&b'.') {
-                if let Some(found) = self.inside(inner, &path[key.len() + 1..]) {
-                    return Some(found);
-                }
+            if let Some(rest) = path.as_bytes().strip_prefix(key)
+                && rest.first() == Some(&b'.')
+                && let Some(found) = path.get(key.len() + 1..).and_then(|rest| self.inside(inner, rest))
+            {
+                return Some(found);
             }
         }
         None

@@ -108,6 +108,11 @@ impl FlowKey {
         self.kind == KIND_IP
     }
 
+    /// Whether the ends are MAC addresses.
+    pub fn is_link(&self) -> bool {
+        self.kind == KIND_LINK
+    }
+
     pub fn with_variant(self, variant: u64) -> FlowKey {
         FlowKey { variant, ..self }
     }
@@ -123,9 +128,20 @@ impl Secret {
         Secret(random.map(|word| word | 1))
     }
 
-    /// Hash of a key: the upper half chooses the worker, the whole the bucket.
+    /// Hash of a key: the upper half chooses the worker, the whole the bucket. Fragments share their upper half with the
+    /// messages without ports between their ends, so that ICMP stays in order on one worker.
     #[inline]
     pub fn hash(&self, key: &FlowKey) -> u64 {
+        let hash = self.mixed(key);
+        if key.kind != KIND_FRAGMENT {
+            return hash;
+        }
+        let home = self.mixed(&FlowKey { kind: KIND_IP, variant: 0, ..*key });
+        home & !u64::from(u32::MAX) | hash & u64::from(u32::MAX)
+    }
+
+    #[inline]
+    fn mixed(&self, key: &FlowKey) -> u64 {
         let words: &[u64; 6] = bytemuck::cast_ref(key);
         let first = folded(words[0] ^ self.0[0], words[1] ^ self.0[1]);
         let second = folded(words[2] ^ self.0[2], words[3] ^ self.0[3]);

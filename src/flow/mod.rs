@@ -4,6 +4,7 @@
 pub mod community_id;
 pub mod identity;
 pub mod key;
+pub mod perimeter;
 pub mod record;
 pub mod table;
 mod wheel;

@@ -1,8 +1,11 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Flow keys, the table, expiry.
+
 use super::identity::MacAddresses;
 use super::record::{Counters, RecordSettings};
 use super::table::FlowEntry;
 use super::*;
-use crate::wire::{AddressPair, Decoded, IpAddress, IpVersion, Network, Transport};
+use crate::wire::{AddressPair, Decoded, FragmentInfo, IpAddress, IpVersion, Network, Transport};
 
 fn packet(source: [u8; 4], source_port: u16, destination: [u8; 4], destination_port: u16) -> Decoded {
     Decoded {
@@ -56,6 +59,22 @@ fn the_hash_spreads_over_workers_and_buckets() {
     }
     assert!(workers.iter().all(|count| (9_000..11_000).contains(count)), "{workers:?}");
     assert!(buckets.iter().all(|count| *count < 40), "{:?}", buckets.iter().max());
+}
+
+#[test]
+fn fragments_of_icmp_go_where_whole_messages_go() {
+    let secret = Secret::new([11, 22, 33, 44]);
+    let mut message = packet([10, 0, 0, 9], 0, [10, 0, 0, 1], 0);
+    message.network.as_mut().unwrap().protocol = 1;
+    message.transport = Transport::Icmp { kind: 8, code: 0 };
+    let whole = secret.hash(&FlowKey::of(&message).unwrap().0);
+    let hashes = [7, 8].map(|identification| {
+        message.transport =
+            Transport::Fragment(FragmentInfo { identification, offset_bytes: 0, more: true, protocol: 1 });
+        secret.hash(&FlowKey::of(&message).unwrap().0)
+    });
+    assert!(hashes.iter().all(|hash| hash >> 32 == whole >> 32), "one worker");
+    assert_ne!(hashes[0], hashes[1], "two datagrams");
 }
 
 #[test]

@@ -104,6 +104,14 @@ impl FormatString {
         self.parts.iter().any(|part| matches!(part, Part::Field { .. }))
     }
 
+    /// The fields that the result depends on.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Field { name, .. } => Some(name.as_str()),
+            _ => None,
+        })
+    }
+
     /// Replaces the fields that are known from the start, such as `agent.version`.
     pub fn resolve(&self, known: &dyn Fields) -> FormatString {
         let mut parts: Vec<Part> = Vec::new();

@@ -46,6 +46,11 @@ impl Selector {
         !self.rules.is_empty() || self.fallback.as_ref().is_some_and(FormatString::needs_fields)
     }
 
+    /// The fields that a name may depend on.
+    pub fn field_names(&self) -> impl Iterator<Item = &str> {
+        self.rules.iter().map(|rule| &rule.format).chain(&self.fallback).flat_map(FormatString::field_names)
+    }
+
     /// Appends the name for an event. Answers whether there is one.
     pub fn select(&self, fields: &dyn Fields, out: &mut String) -> bool {
         let start = out.len();

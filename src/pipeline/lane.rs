@@ -7,10 +7,10 @@ use super::connections::{Bench, Connections};
 use super::counters::{Counters, SharedCounters};
 use super::exchange::Exchange;
 use super::publisher::EventWriter;
-use crate::capture::{Packet, Pressure, Share, SourceStatistics, Stray};
+use crate::capture::{Packet, Placement, Pressure, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
-use crate::flow::table::{Count, FlowEntry, Record};
+use crate::flow::table::{Count, FlowEntry, Record, Sense};
 use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, Orientation, RecordSettings, Secret};
 use crate::protocols::registry::SectionNumber;
 use crate::stream::fragments::{Fragment, FragmentLimits, Fragments, Outcome};
@@ -42,6 +42,7 @@ pub struct Lane {
     settings: LaneSettings,
     worker: u16,
     share: Share,
+    placement: Placement,
     table: FlowTable,
     connections: Connections,
     fragments: Fragments<FlowKey>,
@@ -53,6 +54,10 @@ pub struct Lane {
     shared: Arc<SharedCounters>,
     exchange: Arc<Exchange>,
     pressure: Pressure,
+    /// Datagrams of other workers that are later than what has been received here.
+    early: Vec<(Assembled, Look)>,
+    /// How often nothing came since they began to wait.
+    idle_turns: u32,
     /// Packet time: the latest seen.
     now_ns: i64,
     bursts: u32,
@@ -120,6 +125,12 @@ const ICMP_HEAD_BYTES: usize = 4;
 
 /// Housekeeping runs every so many bursts.
 const HOUSEKEEPING_BURSTS: u32 = 32;
+/// A busy source is asked for its statistics every so many bursts.
+const STATISTICS_BURSTS: u32 = 2048;
+/// A datagram that came early waits for so many turns in which nothing else came.
+const EARLY_IDLE_TURNS: u32 = 2_100;
+/// … as long as not so many wait.
+const EARLY_DATAGRAMS: usize = 256;
 /// Flows looked at per housekeeping, at most.
 const EXPIRY_BUDGET: usize = 512;
 
@@ -127,7 +138,7 @@ impl Lane {
     pub fn new(
         settings: LaneSettings,
         worker: u16,
-        share: Share,
+        (share, placement): (Share, Placement),
         connections: Connections,
         writer: EventWriter,
         sections: usize,
@@ -139,6 +150,7 @@ impl Lane {
             settings,
             worker,
             share,
+            placement,
             connections,
             assembled: Vec::new(),
             linear: Vec::new(),
@@ -147,6 +159,8 @@ impl Lane {
             shared: common.shared,
             exchange: common.exchange,
             pressure: common.pressure,
+            early: Vec::new(),
+            idle_turns: 0,
             now_ns: i64::MIN,
             bursts: 0,
             strays: Vec::with_capacity(crate::capture::BURST),
@@ -192,7 +206,7 @@ impl Lane {
             self.clock(packet.time_ns);
             return None;
         };
-        let home = self.home(look.hash);
+        let home = self.home(&look.key, look.hash);
         if home != self.worker {
             match self.share {
                 Share::Everything if matches!(look.decoded.transport, Transport::Fragment(_)) => {}
@@ -238,8 +252,15 @@ impl Lane {
         self.counters.stream.copied_bytes += self.linear.len() as u64;
     }
 
-    fn home(&self, hash: u64) -> u16 {
-        (((hash >> 32) * u64::from(self.settings.workers)) >> 32) as u16
+    fn home(&self, key: &FlowKey, hash: u64) -> u16 {
+        let workers = self.settings.workers;
+        match &self.placement {
+            Placement::KeyedHash => (((hash >> 32) * u64::from(workers)) >> 32) as u16,
+            // What has no IP address is given to the first.
+            Placement::Sums(_) if key.is_link() => 0,
+            Placement::Sums(sums) => sums.home(&key.low, &key.high, [key.low_port, key.high_port], workers),
+            Placement::AsItCame => self.worker,
+        }
     }
 
     pub(super) fn span(packet: &Packet<'_>) -> PacketSpan {
@@ -253,7 +274,7 @@ impl Lane {
         look: &Look,
         info: &FragmentInfo,
     ) -> Option<(Assembled, Look)> {
-        let counted = u64::from(self.home(look.hash) == self.worker);
+        let counted = u64::from(self.home(&look.key, look.hash) == self.worker);
         let data = match packet.more.is_empty() && !look.joined {
             true => look.decoded.payload(packet.data),
             false => {
@@ -302,7 +323,7 @@ impl Lane {
             }
         };
         let hash = self.table.hash(&key);
-        let home = self.home(hash);
+        let home = self.home(&key, hash);
         let span = PacketSpan { packets: datagram.packets, bytes: datagram.frame_bytes, time_ns: packet.time_ns };
         let whole = Look { decoded, key, hash, orientation, joined: false };
         match self.share {
@@ -324,42 +345,63 @@ impl Lane {
 
     /// Gives a datagram to the worker whose it is.
     fn send_home(&mut self, home: u16, datagram: Assembled, whole: Look) {
-        let mut refused = self.exchange.give(home, datagram, whole);
-        while let Err((datagram, whole)) = refused {
+        let mut refused = self.exchange.give(home, Box::new((datagram, whole)));
+        while let Err(datagram) = refused {
             match self.pressure {
                 Pressure::Live => {
                     self.counters.datagrams_lost += 1;
-                    return self.give_back(datagram);
+                    return self.give_back(datagram.0);
                 }
                 Pressure::Lossless => {
                     // The other one may wait for room here.
                     self.take_datagrams();
                     std::thread::yield_now();
-                    refused = self.exchange.give(home, datagram, whole);
+                    refused = self.exchange.give(home, datagram);
                 }
             }
         }
     }
 
-    /// Goes on with the datagrams that other workers put together for this one.
+    /// Goes on with the datagrams that other workers put together for this one. A datagram that is later than what this
+    /// worker has received waits, because the query that it answers may still be on its way here.
     pub(super) fn take_datagrams(&mut self) {
-        while let Some((datagram, whole)) = self.exchange.take(self.worker) {
+        while let Some(datagram) = self.exchange.take(self.worker).map(|datagram| *datagram) {
+            if self.early.is_empty() {
+                self.idle_turns = 0;
+            }
+            self.early.push(datagram);
+        }
+        if !self.early.is_empty() {
+            let patient = self.idle_turns < EARLY_IDLE_TURNS && self.early.len() < EARLY_DATAGRAMS;
+            self.finish_datagrams(if patient { self.now_ns } else { i64::MAX });
+        }
+    }
+
+    fn finish_datagrams(&mut self, until_ns: i64) {
+        let mut early = std::mem::take(&mut self.early);
+        early.sort_by_key(|(datagram, _)| datagram.span.time_ns);
+        let due = early.partition_point(|(datagram, _)| datagram.span.time_ns <= until_ns);
+        for (datagram, whole) in early.drain(..due) {
             self.counters.datagrams_reassembled += 1;
             self.clock(datagram.span.time_ns);
             if let Some(flow) = self.flow(&whole, &datagram.span) {
                 self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
             }
         }
+        self.early = early;
     }
 
     /// This worker receives no more: finishes what others still put together for it.
     pub(super) fn finish_exchange(&mut self) {
-        self.exchange.end();
+        self.exchange.end(self.now_ns);
         while self.share == Share::Queue && !self.exchange.is_over() {
             self.take_datagrams();
             std::thread::sleep(std::time::Duration::from_micros(100));
         }
         self.take_datagrams();
+        self.finish_datagrams(i64::MAX);
+        // What is due at the end does not depend on which worker had the last packet.
+        self.clock(self.exchange.latest_ns());
     }
 
     pub(super) fn give_back(&mut self, assembled: Assembled) {
@@ -369,9 +411,7 @@ impl Lane {
     /// Finds or makes the flow of a packet and counts the packet in it. None when the packet ends here.
     pub(super) fn flow(&mut self, look: &Look, span: &PacketSpan) -> Option<FlowIndex> {
         let analysed = !matches!(look.decoded.transport, Transport::Fragment(_)) && span.packets == 1;
-        let Some(flow) = self.find_or_make(look, span) else {
-            return None;
-        };
+        let flow = self.find_or_make(look, span)?;
         if analysed {
             self.counters.analysed += 1;
         }
@@ -487,10 +527,11 @@ impl Lane {
         count.bytes += span.bytes;
         entry.first_ns = entry.first_ns.min(span.time_ns);
         entry.last_ns = entry.last_ns.max(span.time_ns);
-        if let Transport::Icmp { kind, code } | Transport::Icmp6 { kind, code } = look.decoded.transport {
-            if sense == crate::flow::table::Sense::Forward {
+        match look.decoded.transport {
+            Transport::Icmp { kind, code } | Transport::Icmp6 { kind, code } if sense == Sense::Forward => {
                 entry.icmp = Some((kind, code));
             }
+            _ => {}
         }
     }
 
@@ -653,17 +694,19 @@ impl Lane {
         self.reschedule(flow);
     }
 
-    /// Work that is not for every burst.
-    pub(super) fn housekeeping(&mut self) {
+    /// Work that is not for every burst. Answers whether the source's own statistics are due.
+    pub(super) fn housekeeping(&mut self) -> bool {
         self.bursts = self.bursts.wrapping_add(1);
-        if self.bursts % HOUSEKEEPING_BURSTS == 0 {
+        if self.bursts.is_multiple_of(HOUSEKEEPING_BURSTS) {
             self.expire();
         }
+        self.bursts.is_multiple_of(STATISTICS_BURSTS)
     }
 
     /// Nothing came: time goes on by the wall clock on a live source.
     pub(super) fn idle(&mut self, busy: bool) {
         if !busy {
+            self.idle_turns = self.idle_turns.saturating_add(1);
             self.expire();
         }
     }
@@ -688,13 +731,17 @@ impl Lane {
     }
 
     pub(super) fn source_statistics(&mut self, statistics: SourceStatistics) {
-        let filtered = statistics.filtered - self.counters.filtered;
-        self.counters.filtered += filtered;
-        self.counters.received += filtered;
         self.counters.missed = statistics.missed;
         self.counters.source_errors = statistics.errors;
         self.counters.source_no_buffer = statistics.no_buffer;
         self.counters.handover_lost = statistics.handover_lost;
+        // The source keeps these to itself. Where every worker sees every packet the first counts for all.
+        if self.share == Share::Everything && self.worker != 0 {
+            return;
+        }
+        let filtered = statistics.filtered - self.counters.filtered.min(statistics.filtered);
+        self.counters.filtered += filtered;
+        self.counters.received += filtered;
     }
 
     /// The capture is over: everything that waits is published, every flow gets its last report.

@@ -7,11 +7,11 @@ use crossbeam_queue::ArrayQueue;
 
 use super::counters::Counters;
 use crate::capture::Pressure;
-use crate::event::chunk::{Chunk, EncodedEvent, Span};
+use crate::event::chunk::{Chunk, EncodedEvent};
 use crate::event::json::Encoder;
-use crate::event::{Constants, Event, Field, Value, field};
-use crate::outputs::config::{RawIndex, Routing};
-use crate::outputs::format_string::Fields;
+use crate::event::{Constants, Event, Value, field};
+use crate::outputs::config::Routing;
+use crate::outputs::router::{ROOM_BYTES, Router};
 use crate::processors::{Chain, Outcome};
 use crate::protocols::{Perimeter, ProtocolCounter, Publisher};
 
@@ -71,6 +71,7 @@ pub struct EventWriter {
     settings: Arc<EventSettings>,
     event: Event,
     encoder: Encoder,
+    router: Router,
     rings: ChunkRings,
     worker: u16,
     pressure: Pressure,
@@ -88,7 +89,8 @@ impl EventWriter {
         worker: u16,
         pressure: Pressure,
     ) -> EventWriter {
-        EventWriter { settings, event, encoder, rings, worker, pressure, current: None, oldest_ns: 0 }
+        let router = Router::new(&settings.routing, event.schema());
+        EventWriter { settings, event, encoder, router, rings, worker, pressure, current: None, oldest_ns: 0 }
     }
 
     /// Lends the writer to the events of a section.
@@ -143,9 +145,9 @@ impl EventWriter {
     }
 
     fn encode(&mut self, now_ns: i64, counters: &mut Counters) {
-        let bound = self.event.encoded_bound_bytes() + KEY_BYTES;
+        let bound = self.event.encoded_bound_bytes() + ROOM_BYTES;
         if bound > self.settings.chunk_bytes {
-            return self.encode_oversized(bound, now_ns, counters);
+            return self.encode_oversized(now_ns, counters);
         }
         if self.current.as_ref().is_some_and(|chunk| chunk.free_bytes() < bound) {
             self.send();
@@ -155,31 +157,46 @@ impl EventWriter {
             self.oldest_ns = now_ns;
         }
         match &mut self.current {
-            Some(chunk) => {
-                write(&mut self.encoder, &self.event, &self.settings.routing, chunk, now_ns, counters);
-            }
+            Some(chunk) => write(&mut self.encoder, &mut self.router, &self.event, chunk, now_ns, counters),
             None => counters.events_dropped_no_chunk += 1,
         }
     }
 
-    /// An event that may be larger than a chunk gets a buffer of its own.
-    fn encode_oversized(&mut self, bound: usize, now_ns: i64, counters: &mut Counters) {
+    /// An event that may be larger than a chunk gets an empty one, which grows when it has to.
+    fn encode_oversized(&mut self, now_ns: i64, counters: &mut Counters) {
         self.send();
-        let mut chunk = Chunk::new(self.worker, bound.min(self.settings.max_event_bytes + KEY_BYTES));
-        write(&mut self.encoder, &self.event, &self.settings.routing, &mut chunk, now_ns, counters);
+        let Some(mut chunk) = self.current.take().or_else(|| self.empty_chunk()) else {
+            counters.events_dropped_no_chunk += 1;
+            return;
+        };
+        let encoded_bytes = counters.events_encoded_bytes;
+        write(&mut self.encoder, &mut self.router, &self.event, &mut chunk, now_ns, counters);
+        self.oldest_ns = now_ns;
         if chunk.used_bytes() > self.settings.max_event_bytes {
             counters.events_encoded -= 1;
+            counters.events_encoded_bytes = encoded_bytes;
             counters.events_dropped_too_large += 1;
+            chunk.clear();
+            // The pool gets a chunk of its own size back.
+            let _ = self.rings.empty.push(self.of_size(chunk));
             return;
         }
         self.current = Some(chunk);
         self.send();
     }
 
+    /// A chunk of the size of the pool's: one that has grown is given up.
+    fn of_size(&self, chunk: Chunk) -> Chunk {
+        match chunk.capacity_bytes() > self.settings.chunk_bytes {
+            true => Chunk::new(self.worker, self.settings.chunk_bytes),
+            false => chunk,
+        }
+    }
+
     fn empty_chunk(&mut self) -> Option<Chunk> {
         loop {
             if let Some(chunk) = self.rings.empty.pop() {
-                return Some(chunk);
+                return Some(self.of_size(chunk));
             }
             match self.pressure {
                 Pressure::Live => return None,
@@ -189,13 +206,10 @@ impl EventWriter {
     }
 }
 
-/// Room for what stands beside an event in its chunk.
-const KEY_BYTES: usize = 512;
-
 fn write(
     encoder: &mut Encoder,
+    router: &mut Router,
     event: &Event,
-    routing: &Routing,
     chunk: &mut Chunk,
     now_ns: i64,
     counters: &mut Counters,
@@ -203,78 +217,15 @@ fn write(
     let start = chunk.used_bytes();
     encoder.write_event(event, chunk.buffer());
     let body = chunk.span_since(start);
-    let id = own(chunk, event, field::_METADATA__ID);
-    let key = match &routing.key {
-        None => own(chunk, event, field::NETWORK_COMMUNITY_ID),
-        Some(format) => made(chunk, |text| format.evaluate(&EventFields(event), text).is_ok()),
+    let time_ns = match event.get(field::_TIMESTAMP) {
+        Some(Value::Time(time_ns)) => time_ns,
+        _ => now_ns,
     };
-    let mut destination = match routing.raw_index {
-        RawIndex::IsDestination => own(chunk, event, field::_METADATA_RAW_INDEX),
-        RawIndex::Ignored => Span::default(),
-    };
-    if let (0, Some(selector)) = (destination.length, &routing.destination) {
-        destination = made(chunk, |text| selector.select(&EventFields(event), text));
-    }
-    let pipeline = match &routing.pipeline {
-        Some(selector) => made(chunk, |text| selector.select(&EventFields(event), text)),
-        None => Span::default(),
-    };
-    chunk.finish(EncodedEvent { body, destination, pipeline, key, id, time_ns: now_ns });
+    let mut encoded = EncodedEvent { body, time_ns: now_ns, ..EncodedEvent::default() };
+    router.route(event, time_ns, chunk, &mut encoded);
+    chunk.finish(encoded);
     counters.events_encoded += 1;
     counters.events_encoded_bytes += u64::from(body.length);
-}
-
-/// A text field of the event, beside its body.
-fn own(chunk: &mut Chunk, event: &Event, name: Field) -> Span {
-    match event.get(name).and_then(|value| event.text_of(value)) {
-        Some(text) if text.len() <= KEY_BYTES / 4 => {
-            let start = chunk.used_bytes();
-            chunk.buffer().extend_from_slice(text);
-            chunk.span_since(start)
-        }
-        _ => Span::default(),
-    }
-}
-
-/// A text made by a rule of the output; only configurations with such rules pay for it.
-fn made(chunk: &mut Chunk, make: impl FnOnce(&mut String) -> bool) -> Span {
-    let mut text = String::new();
-    if !make(&mut text) || text.len() > KEY_BYTES / 4 {
-        return Span::default();
-    }
-    let start = chunk.used_bytes();
-    chunk.buffer().extend_from_slice(text.as_bytes());
-    chunk.span_since(start)
-}
-
-/// An event as format strings see it.
-struct EventFields<'a>(&'a Event);
-
-impl Fields for EventFields<'_> {
-    fn append(&self, field: &str, out: &mut String) -> bool {
-        use std::fmt::Write as _;
-        let Some(value) = self.0.schema().path(field).and_then(|path| self.0.resolve(&path)) else { return false };
-        match value {
-            Value::Unsigned(number) => write!(out, "{number}").is_ok(),
-            Value::Signed(number) => write!(out, "{number}").is_ok(),
-            Value::Boolean(value) => write!(out, "{value}").is_ok(),
-            Value::Address(address) => write!(out, "{address}").is_ok(),
-            value => match self.0.text_of(value) {
-                Some(text) => {
-                    out.push_str(&String::from_utf8_lossy(text));
-                    true
-                }
-                None => false,
-            },
-        }
-    }
-
-    fn time_ns(&self) -> Option<i64> {
-        match self.0.get(field::_TIMESTAMP) {
-            Some(Value::Time(time_ns)) => Some(time_ns),
-            _ => None,
-        }
-    }
 }
 
 /// The writer while it belongs to one section's parser.

@@ -5,7 +5,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::lane::{Lane, Look};
-use crate::capture::{BURST, Burst, Packet, Received, Source};
+use crate::capture::{BURST, Burst, Packet, Pressure, Received, Source};
 use crate::wire::Transport;
 
 use arrayvec::ArrayVec;
@@ -29,7 +29,11 @@ impl<S: Source> Worker<S> {
             drop(burst);
             self.source.release(self.lane.strays());
             match received {
-                Received::Packets => self.lane.housekeeping(),
+                Received::Packets => {
+                    if self.lane.housekeeping() {
+                        self.lane.source_statistics(self.source.statistics());
+                    }
+                }
                 Received::Idle => {
                     if let Some(time_ns) = self.source.wall_ns() {
                         self.lane.advance_clock(time_ns);
@@ -38,7 +42,13 @@ impl<S: Source> Worker<S> {
                     self.lane.source_statistics(self.source.statistics());
                 }
                 Received::End => break Ok(()),
-                Received::Failed(sentence) => break Err(sentence),
+                Received::Failed(sentence) => {
+                    // A file's other workers read it up to there themselves; live ones have nothing to wait for.
+                    if self.source.pressure() == Pressure::Live {
+                        stop.store(true, Ordering::Relaxed);
+                    }
+                    break Err(sentence);
+                }
             }
         };
         self.lane.source_statistics(self.source.statistics());

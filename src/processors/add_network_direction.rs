@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::{Event, Outcome, Prepared, Processor, options};
 use crate::config::{ConfigError, Section, Value as Setting};
 use crate::event::{Place, Value};
-use crate::protocols::perimeter::Network;
+use crate::flow::perimeter::Network;
 
 pub(super) fn read(options: &Section<'_>) -> Result<Prepared, ConfigError> {
     let source = options::required(options, "source")?;

@@ -79,10 +79,10 @@ impl Append {
 
 impl Processor for Append {
     fn process(&self, event: &mut Event) -> Outcome {
-        if let Err(failure) = event.attempt(|event| self.append(event)) {
-            if self.settings.fail_on_error {
-                failure.report(event, "failed to append fields in append processor");
-            }
+        if let Err(failure) = event.attempt(|event| self.append(event))
+            && self.settings.fail_on_error
+        {
+            failure.report(event, "failed to append fields in append processor");
         }
         Outcome::Keep
     }

@@ -8,7 +8,7 @@ use regex::bytes::Regex;
 
 use crate::config::{ConfigError, Node, Origin, Section, Value as Setting};
 use crate::event::{Event, Place, Schema, Scratch, Value};
-use crate::protocols::perimeter::Network;
+use crate::flow::perimeter::Network;
 
 /// A condition; `Name` is the dotted text when it was read and a [`Place`] when it is bound.
 #[derive(Clone, Debug)]

@@ -121,10 +121,10 @@ impl DecodeJson {
 impl Processor for DecodeJson {
     fn process(&self, event: &mut Event) -> Outcome {
         for place in &self.fields {
-            if let Err(failure) = event.attempt(|event| self.one(event, place)) {
-                if self.settings.add_error_key {
-                    self.report(event, place, &failure);
-                }
+            if let Err(failure) = event.attempt(|event| self.one(event, place))
+                && self.settings.add_error_key
+            {
+                self.report(event, place, &failure);
             }
         }
         Outcome::Keep
@@ -141,10 +141,10 @@ fn decode(text: &[u8], depth: usize, arrays: bool) -> Result<Json, serde_json::E
     let mut json: Json = serde_json::from_slice(text)?;
     if depth > 1 {
         let inner = |value: &mut Json| {
-            if let Json::String(text) = value {
-                if let Ok(decoded) = decode(text.as_bytes(), depth - 1, arrays) {
-                    *value = decoded;
-                }
+            if let Json::String(text) = value
+                && let Ok(decoded) = decode(text.as_bytes(), depth - 1, arrays)
+            {
+                *value = decoded;
             }
         };
         match &mut json {

@@ -267,10 +267,10 @@ impl Tokenizer {
     fn joined(&self, result: usize, values: &[&[u8]]) -> Vec<u8> {
         let mut parts: Vec<(usize, usize)> = Vec::new();
         for (position, key) in self.keys.iter().enumerate() {
-            if let Role::Result { index, order } = key.role {
-                if index == result {
-                    parts.push((order, position));
-                }
+            if let Role::Result { index, order } = key.role
+                && index == result
+            {
+                parts.push((order, position));
             }
         }
         parts.sort();

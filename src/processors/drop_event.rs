@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `drop_event`: drops the events that meet its condition, which it must have.
+//! `drop_event`: drops the events that meet its condition. Without one it drops all, which is of use below an `if`.
 
 use super::{Event, Outcome, Prepared, Processor};
 use crate::config::{ConfigError, Section};

@@ -41,7 +41,7 @@ pub(super) struct Patterns {
     patterns: Vec<Regex>,
     /// Fields and objects that match, each with all below it.
     pub matched: FieldSet,
-    /// The matching fields that are outermost, in tree order.
+    /// The matching fields and objects, in tree order.
     pub fields: Vec<Field>,
     /// Dotted names by place in the tree, for keys of free-form maps; empty without expressions.
     names: Vec<(Field, String)>,

@@ -68,8 +68,11 @@ pub trait Processor: Send + Sync {
 pub struct Prepared {
     /// Dotted names of the fields it reads or writes.
     pub names: Vec<String>,
-    pub bind: Box<dyn FnOnce(&Schema) -> Box<dyn Processor>>,
+    pub bind: Binding,
 }
+
+/// Makes a processor for the events of a schema.
+pub type Binding = Box<dyn FnOnce(&Schema) -> Box<dyn Processor>>;
 
 impl Prepared {
     fn new<P: Processor + 'static>(names: Vec<String>, bind: impl FnOnce(&Schema) -> P + 'static) -> Prepared {
@@ -100,7 +103,14 @@ impl Chain {
 
 /// Reads the list `processors` of a section; what is known but not built is warned about by name and left out.
 pub fn read(section: &Section<'_>, warnings: &mut Vec<String>) -> Result<Vec<Prepared>, ConfigError> {
-    read_items(&section.list("processors")?, warnings)
+    let items = section.list("processors")?;
+    for item in &items {
+        let all = item.all_entries().iter().any(|(name, options)| *name == "drop_event" && !options.has("when"));
+        if all {
+            warnings.push(format!("{}: drop_event has no condition: it drops every event", item.origin()));
+        }
+    }
+    read_items(&items, warnings)
 }
 
 fn read_items(items: &[Section<'_>], warnings: &mut Vec<String>) -> Result<Vec<Prepared>, ConfigError> {

@@ -6,7 +6,7 @@ use serde_json::Value as Json;
 
 use crate::config::{ConfigError, Node, Section, Value as Setting};
 use crate::event::{Event, Place, Refusal, Value, field};
-use crate::protocols::perimeter::Network;
+use crate::flow::perimeter::Network;
 
 /// Why a processor could not change an event.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -96,10 +96,7 @@ pub(super) fn read(item: &Section<'_>, warnings: &mut Vec<String>) -> Result<Opt
     options.string("tag")?;
     let prepared = reader(options)?;
     let Some(when) = options.section("when")? else {
-        return match *name {
-            "drop_event" => Err(options.refuse_key("when", "missing; drop_event needs a condition")),
-            _ => Ok(Some(prepared)),
-        };
+        return Ok(Some(prepared));
     };
     Ok(Some(conditional(Condition::read(&when)?, prepared)))
 }

@@ -13,9 +13,8 @@ const SNIFF_BYTES: usize = 512;
 /// The media type of some content; None when it is nothing known.
 pub(super) fn media_type(content: &[u8]) -> Option<&'static str> {
     let header = &content[..content.len().min(HEADER_BYTES)];
-    let magic = infer::get(header).filter(|kind| kind.matcher_type() != infer::MatcherType::Text);
-    if let Some(kind) = magic {
-        return Some(kind.mime_type());
+    if let Some(kind) = infer::get(header).and_then(|kind| known_to_packetbeat(kind.extension(), kind.mime_type())) {
+        return Some(kind);
     }
     let sniffed = sniff(&header[..header.len().min(SNIFF_BYTES)])?;
     if sniffed == PLAIN {
@@ -27,6 +26,17 @@ pub(super) fn media_type(content: &[u8]) -> Option<&'static str> {
         }
     }
     Some(sniffed)
+}
+
+/// The crate knows more magic numbers than Packetbeat's library, and some are so short that they match anything.
+fn known_to_packetbeat(extension: &str, kind: &'static str) -> Option<&'static str> {
+    match extension {
+        "html" | "xml" | "sh" | "class" | "bc" | "der" | "obj" | "pem" | "qcow2" | "mobi" | "djvu" | "jxl" | "dsf"
+        | "ape" | "par2" | "bz3" | "lz4" | "msi" | "cpio" => None,
+        "odt" | "ods" | "odp" | "ora" => Some("application/zip"),
+        "opus" => Some("audio/ogg"),
+        _ => Some(kind),
+    }
 }
 
 const HTML: &str = "text/html; charset=utf-8";

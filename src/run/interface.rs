@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! `packetbeat.interfaces`: a map or a list (Packetbeat behaviour, section 2.3).
 
+use std::time::Duration;
+
 use crate::config::{ConfigError, Section};
-use crate::protocols::perimeter::Network;
+use crate::flow::perimeter::Network;
 
 /// One capture source.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Interface {
     pub device: Option<String>,
     pub kind: Kind,
@@ -17,6 +19,16 @@ pub struct Interface {
     pub promiscuous: Promiscuous,
     pub internal_networks: Vec<Network>,
     pub fanout_group: Option<u16>,
+    /// How often a default route is looked up again.
+    pub route_interval: Option<Duration>,
+    pub places: Places,
+}
+
+/// Where settings were written, as errors about them begin.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Places {
+    pub device: String,
+    pub bpf_filter: String,
 }
 
 /// `type`.
@@ -43,12 +55,20 @@ pub enum Promiscuous {
 
 pub fn read(packetbeat: Option<&Section<'_>>) -> Result<Vec<Interface>, ConfigError> {
     let Some(packetbeat) = packetbeat.filter(|packetbeat| packetbeat.has("interfaces")) else {
-        return Ok(vec![Interface { snap_bytes: 65_535, ..Interface::default() }]);
+        let places = Places {
+            device: "packetbeat.interfaces.device: ".to_string(),
+            bpf_filter: "packetbeat.interfaces.bpf_filter: ".to_string(),
+        };
+        return Ok(vec![Interface { snap_bytes: 65_535, buffer_megabytes: 24, places, ..Interface::default() }]);
     };
     let sections = packetbeat.list("interfaces")?;
     let mut interfaces: Vec<Interface> = Vec::new();
     for section in &sections {
         let interface = one(section)?;
+        let bare = |interface: &Interface| Interface { places: Places::default(), ..interface.clone() };
+        if interfaces.iter().any(|other| bare(other) == bare(&interface)) {
+            continue;
+        }
         if interfaces.iter().any(|other| other.device.is_some() && other.device == interface.device) {
             let device = interface.device.unwrap_or_default();
             return Err(section.refuse(format!("duplicated device configurations: {device}")));
@@ -98,5 +118,13 @@ fn one(section: &Section<'_>) -> Result<Interface, ConfigError> {
         },
         internal_networks,
         fanout_group,
+        // Packetbeat does not look more often than every second.
+        route_interval: (section.duration("poll_default_route")?)
+            .filter(|interval| !interval.is_zero())
+            .map(|interval| interval.max(Duration::from_secs(1))),
+        places: Places {
+            device: section.refuse_key("device", "").to_string(),
+            bpf_filter: section.refuse_key("bpf_filter", "").to_string(),
+        },
     })
 }

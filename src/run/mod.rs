@@ -2,10 +2,13 @@
 //! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
 
 mod demo;
+mod devices;
 pub mod dpdk;
 pub mod identity;
 pub mod interface;
 mod io_core;
+mod live;
+mod route;
 pub mod settings;
 mod sources;
 
@@ -13,10 +16,11 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use log::{error, info, warn};
 
-use crate::capture::{Pressure, Source, SourceStatistics};
+use crate::capture::{Source, SourceStatistics};
 use crate::cli::{self, Command, Exit, Invocation, Publishing, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
@@ -53,8 +57,10 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             let log = log_setup::Settings::read(&configuration, &invocation.log).map_err(|error| error.to_string())?;
             log_setup::install(log).map_err(|error| error.to_string())?;
             let output = io_core::settings(&configuration, options.publishing)?;
+            output.warnings.iter().for_each(|warning| warn!("{warning}"));
             let routing = output.routing.clone();
-            info!("{}", run_with(&configuration, options, routing, || io_core::open(&output, None))?);
+            let summary = run_with(&configuration, options, routing, || io_core::open(&output, None))?;
+            info!("{summary}");
             Ok(String::new())
         }
         Command::TestConfig => {
@@ -66,6 +72,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             sources::check(&settings)?;
             Ok("Config OK\n".to_string())
         }
+        Command::Devices => devices::list(),
         Command::ExportConfig => Ok(load()?.export()),
         Command::TestOutput => {
             let configuration = load()?;
@@ -87,7 +94,15 @@ struct Shared {
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
     html: Html,
-    pressure: Pressure,
+}
+
+/// A source and the worker that reads it.
+struct Post<S> {
+    source: S,
+    /// Number of the worker in its group: the workers among which the packets of one interface are divided. A group begins
+    /// with number 0 and stands together.
+    worker: u16,
+    workers: u16,
 }
 
 /// One worker's connections to the I/O core.
@@ -115,17 +130,18 @@ fn run_with(
     }
     let (metadata, html) = (output.metadata, output.html);
     plan.start(
-        |workers, pressure| {
+        || {
             let lane = LaneSettings {
                 records: settings.records,
                 max_flows: settings.bounds.max_flows,
                 fragments: settings.bounds.fragments,
-                workers,
+                // Each group has its own.
+                workers: 1,
                 secret,
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false), pressure }
+            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false) }
         },
         output,
     )
@@ -150,33 +166,41 @@ impl Monitor for Unmonitored {
     }
 }
 
-/// Runs the workers of `sources` and the I/O core until all is done.
+/// Runs the workers of `posts` and the I/O core until all is done.
 fn start<S: Source + Send>(
     shared: &Shared,
-    sources: Vec<S>,
+    posts: Vec<Post<S>>,
     mut output: io_core::Output,
     monitor: &mut dyn Monitor,
 ) -> Result<String, String> {
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
-    let exchange = Arc::new(Exchange::new(sources.len()));
-    let attachments: Vec<Attachment> = (0..sources.len())
-        .map(|worker| Attachment {
-            rings: ChunkRings::new(worker as u16, settings.bounds.chunks, settings.bounds.chunk_bytes),
-            counters: Arc::new(SharedCounters::new(sections)),
-            exchange: Arc::clone(&exchange),
+    let mut exchange = Arc::new(Exchange::new(0));
+    let attachments: Vec<Attachment> = posts
+        .iter()
+        .zip(0..)
+        .map(|(post, number)| {
+            if post.worker == 0 {
+                exchange = Arc::new(Exchange::new(usize::from(post.workers)));
+            }
+            Attachment {
+                rings: ChunkRings::new(number, settings.bounds.chunks, settings.bounds.chunk_bytes),
+                counters: Arc::new(SharedCounters::new(sections)),
+                exchange: Arc::clone(&exchange),
+            }
         })
         .collect();
     let signals = signals(&shared.stop);
+    let started = std::time::Instant::now();
     let (outcome, report) = std::thread::scope(|scope| {
-        let workers: Vec<_> = sources
+        let workers: Vec<_> = posts
             .into_iter()
             .zip(&attachments)
             .enumerate()
-            .map(|(number, (source, attachment))| {
+            .map(|(number, (post, attachment))| {
                 std::thread::Builder::new()
                     .name(format!("worker-{number}"))
-                    .spawn_scoped(scope, move || work(shared, number as u16, source, attachment))
+                    .spawn_scoped(scope, move || work(shared, number as u16, post, attachment))
             })
             .collect();
         let mut io_core = IoCore::new(shared, &attachments);
@@ -196,29 +220,38 @@ fn start<S: Source + Send>(
             io_core.turn(&mut output);
         }
         let mut counters = Counters::new(sections);
+        let mut analysed = Vec::new();
         for worker in running {
             match worker.join() {
                 Ok((result, of_worker)) => {
                     counters.add(&of_worker);
+                    analysed.push(of_worker.analysed);
                     outcome = outcome.and(result);
                 }
                 Err(_) => outcome = Err("a worker thread ended in a panic".to_string()),
             }
         }
+        let worked = started.elapsed();
         let shipped = io_core.finish(output, &signals);
-        (outcome, (counters, shipped))
+        (outcome, (counters, analysed, shipped, worked))
     });
-    let (mut counters, shipped) = report;
+    let (mut counters, analysed, shipped, worked) = report;
     if let Some(statistics) = monitor.statistics() {
         counters.missed = statistics.missed;
         counters.source_errors = statistics.errors;
         counters.source_no_buffer = statistics.no_buffer;
     }
-    let line = summary(&counters, &shipped);
+    let line = summary(&counters, &analysed, &shipped, worked);
     outcome.map(|()| line)
 }
 
-fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachment) -> (Result<(), String>, Counters) {
+fn work<S: Source>(
+    shared: &Shared,
+    number: u16,
+    post: Post<S>,
+    attachment: &Attachment,
+) -> (Result<(), String>, Counters) {
+    let Post { source, worker, workers } = post;
     let settings = &shared.settings;
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
@@ -226,21 +259,21 @@ fn work<S: Source>(shared: &Shared, number: u16, source: S, attachment: &Attachm
         Encoder::new(settings.precision, shared.metadata).with_html(shared.html),
         attachment.rings.clone(),
         number,
-        shared.pressure,
+        source.pressure(),
     );
     let connections =
         Connections::new(Arc::clone(&settings.registry), settings.bounds.streams, settings.bounds.stream_idle_ns);
     let lane = Lane::new(
-        shared.lane.clone(),
-        number,
-        source.share(),
+        LaneSettings { workers, ..shared.lane.clone() },
+        worker,
+        (source.share(), source.placement()),
         connections,
         writer,
         settings.registry.sections.len(),
         lane::Common {
             shared: Arc::clone(&attachment.counters),
             exchange: Arc::clone(&attachment.exchange),
-            pressure: shared.pressure,
+            pressure: source.pressure(),
         },
     );
     let mut worker = Worker { source, lane };
@@ -259,15 +292,15 @@ fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
     asked
 }
 
-/// The summary line; a balance that does not hold is an error in the log.
-fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
+/// The summary line, with the packets that each worker analysed; a balance that does not hold is an error in the log.
+fn summary(counters: &Counters, analysed: &[u64], shipped: &io_core::Shipped, worked: Duration) -> String {
     let balances =
         [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
     for problem in balances.into_iter().filter_map(Result::err) {
         error!("a balance does not hold: {problem}");
     }
     format!(
-        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped",
+        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; workers: {analysed:?}; running {:.3} s",
         counters.received,
         counters.analysed,
         counters.filtered,
@@ -277,5 +310,6 @@ fn summary(counters: &Counters, shipped: &io_core::Shipped) -> String {
         counters.events_made,
         shipped.acknowledged,
         counters.events_dropped() + shipped.dropped,
+        worked.as_secs_f64(),
     )
 }

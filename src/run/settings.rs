@@ -51,6 +51,8 @@ pub struct Bounds {
     pub chunks: usize,
     pub chunk_age_ns: i64,
     pub max_event_bytes: usize,
+    /// `filter_files`: Packetbeat ignores packet filters on files.
+    pub filter_files: bool,
 }
 
 impl Settings {
@@ -272,7 +274,12 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
     if let Some(time) = duration("fragments.timeout")? {
         fragments.timeout_ns = time;
     }
+    let filter_files = match &wirebeat {
+        Some(wirebeat) => wirebeat.boolean("filter_files")?.unwrap_or(false),
+        None => false,
+    };
     Ok(Bounds {
+        filter_files,
         workers: unsigned("workers", 1..=1024)?.map(|workers| workers as u16),
         max_flows: unsigned("flows.max", 1..=1 << 31)?.unwrap_or(1 << 20) as usize,
         streams,

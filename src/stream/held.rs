@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Memory for segments that came early: one pool a worker, bounded, its buffers reused.
+//! Memory for segments that came early and for messages that straddle segments: one pool a worker, bounded, its buffers reused.
 
 /// Index of a held segment; [`NONE`] for none.
 pub type HeldIndex = u32;
@@ -12,17 +12,22 @@ pub struct Held {
     pub next: HeldIndex,
 }
 
+/// Bytes of buffers for straddling messages that wait for their next use.
+const SPARE_BYTES: usize = 4 << 20;
+
 pub struct HeldPool {
     slots: Vec<Held>,
     free: HeldIndex,
     /// Capacity of all buffers.
     used_bytes: usize,
     limit_bytes: usize,
+    spares: Vec<Vec<u8>>,
+    spare_bytes: usize,
 }
 
 impl HeldPool {
     pub fn new(limit_bytes: usize) -> HeldPool {
-        HeldPool { slots: Vec::new(), free: NONE, used_bytes: 0, limit_bytes }
+        HeldPool { slots: Vec::new(), free: NONE, used_bytes: 0, limit_bytes, spares: Vec::new(), spare_bytes: 0 }
     }
 
     /// Copies a segment. None when the pool is full.
@@ -83,6 +88,23 @@ impl HeldPool {
     pub fn put_back(&mut self, index: HeldIndex, bytes: Vec<u8>) {
         self.slots[index as usize].bytes = bytes;
         self.release(index);
+    }
+
+    /// An empty buffer for a straddling message.
+    pub fn take_spare(&mut self) -> Vec<u8> {
+        let spare = self.spares.pop().unwrap_or_default();
+        self.spare_bytes -= spare.capacity();
+        spare
+    }
+
+    /// Keeps a buffer for the next message, as long as there are not too many.
+    pub fn give_spare(&mut self, mut buffer: Vec<u8>) {
+        let capacity = buffer.capacity();
+        if capacity > 0 && self.spare_bytes + capacity <= SPARE_BYTES {
+            buffer.clear();
+            self.spare_bytes += capacity;
+            self.spares.push(buffer);
+        }
     }
 
     pub fn used_bytes(&self) -> usize {

@@ -159,6 +159,7 @@ impl Connection {
     pub fn discard(&mut self, pool: &mut HeldPool) {
         for half in &mut self.halves {
             half.release_held(pool);
+            pool.give_spare(std::mem::take(&mut half.pending));
             *half = Half::new();
         }
     }
@@ -399,7 +400,7 @@ impl Half {
             return;
         }
         lent.counters.copied_bytes += bytes.len() as u64;
-        self.pending.extend_from_slice(bytes);
+        self.append_pending(bytes, lent);
         if self.pending.len() >= self.need {
             let pending = std::mem::take(&mut self.pending);
             let step = lent.receiver.data(direction, &pending);
@@ -417,7 +418,7 @@ impl Half {
                 let rest = bytes.get(done..).unwrap_or_default();
                 if !rest.is_empty() {
                     lent.counters.copied_bytes += rest.len() as u64;
-                    self.pending.extend_from_slice(rest);
+                    self.append_pending(rest, lent);
                 }
                 // A receiver that wants what it has already would be called for ever.
                 self.need = need.max(rest.len() + 1);
@@ -444,19 +445,26 @@ impl Half {
             }
             Step::NotMine => {
                 self.ignore(length, lent);
-                pending = Vec::new();
+                pending.clear();
             }
         }
-        if pending.is_empty() && pending.capacity() > 64 * 1024 {
-            pending = Vec::new();
+        match pending.is_empty() {
+            true => lent.pool.give_spare(pending),
+            false => self.pending = pending,
         }
-        self.pending = pending;
+    }
+
+    fn append_pending<R: Receiver>(&mut self, bytes: &[u8], lent: &mut Lent<'_, R>) {
+        if self.pending.capacity() == 0 {
+            self.pending = lent.pool.take_spare();
+        }
+        self.pending.extend_from_slice(bytes);
     }
 
     fn bound_pending<R: Receiver>(&mut self, lent: &mut Lent<'_, R>) {
         if self.pending.len() > lent.limits.pending_bytes || self.need > lent.limits.pending_bytes {
             lent.counters.discarded_bytes += self.pending.len() as u64;
-            self.pending = Vec::new();
+            lent.pool.give_spare(std::mem::take(&mut self.pending));
             self.need = 0;
         }
     }
@@ -477,12 +485,14 @@ impl Half {
             AfterGap::Continue => {}
             AfterGap::Restart => lent.counters.discarded_bytes += pending.len() as u64,
         }
+        lent.pool.give_spare(pending);
     }
 
     fn finish<R: Receiver>(&mut self, direction: Direction, end: End, lent: &mut Lent<'_, R>) {
         self.phase = Phase::Ended;
         let pending = std::mem::take(&mut self.pending);
         lent.receiver.end(direction, &pending, end);
+        lent.pool.give_spare(pending);
         lent.counters.ignored_bytes += self.release_held(lent.pool);
     }
 

@@ -1,3 +1,6 @@
+// SPDX-License-Identifier: Apache-2.0
+//! TCP streams in order, gaps, fragments.
+
 use super::held::HeldPool;
 use super::tcp::{Connection, Lent, Segment};
 use super::*;

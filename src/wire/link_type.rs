@@ -31,6 +31,17 @@ impl LinkType {
             _ => None,
         }
     }
+
+    /// The number in a capture file. A libpcap handle has another for raw IP.
+    pub const fn dlt(self) -> u32 {
+        match self {
+            Self::NullLoopback => DLT_NULL,
+            Self::Ethernet => DLT_EN10MB,
+            Self::RawIp => LINKTYPE_RAW,
+            Self::LinuxCooked => DLT_LINUX_SLL,
+            Self::LinuxCooked2 => DLT_LINUX_SLL2,
+        }
+    }
 }
 
 const DLT_NULL: u32 = 0;

@@ -237,6 +237,12 @@ fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
     let megabytes = plan.megabytes(mbufs);
     let mut arguments = EalArguments::new("wirebeat").memory(Memory::detect(megabytes)).log_level(&plan.log_level);
     let own = |wanted: &str| plan.eal_arguments.iter().any(|argument| argument.starts_with(wanted));
+    if own("--in-memory") && matches!(Memory::detect(megabytes), Memory::OrdinaryPages { .. }) {
+        return Err(format!(
+            "wirebeat.dpdk.eal_arguments: --in-memory needs {megabytes} MB of free huge pages, this machine has {} MB; reserve more (vm.nr_hugepages) or leave --in-memory out",
+            dpdk_sys::huge_pages_free() >> 20
+        ));
+    }
     let mut pci = false;
     for device in plan.devices.iter().filter(|device| device.replay.is_none()) {
         if is_pci_address(&device.name) {
@@ -249,10 +255,9 @@ fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
     if !pci && !own("-a") && !own("--allow") {
         arguments = arguments.no_pci();
     }
-    if !own("-l") && !own("-c") && !own("--lcores") {
-        if let Ok(cpus) = CpuSet::of_current_thread() {
-            arguments = arguments.main_cpus(cpus);
-        }
+    let names_lcores = own("-l") || own("-c") || own("--lcores");
+    if let (false, Ok(cpus)) = (names_lcores, CpuSet::of_current_thread()) {
+        arguments = arguments.main_cpus(cpus);
     }
     let arguments = arguments.extra(plan.eal_arguments.iter().cloned());
     Eal::init(&arguments.list(), EalLog::StandardError)

@@ -8,8 +8,6 @@
 
 mod hardware;
 mod replay;
-#[cfg(test)]
-mod tests;
 
 pub use hardware::{Device, Hardware, HardwarePlan, MemoryPlan};
 pub use replay::{ReplayPace, ReplayPlan};
@@ -22,7 +20,7 @@ use dpdk_sys::ring::{Consumer, Producer};
 use dpdk_sys::thread::{CpuSet, Registration};
 use dpdk_sys::{Eal, Filter, RxQueue, TimestampField, clock};
 
-use super::{BURST, Burst, Packet, Pressure, Received, Share, Source, SourceStatistics, Stray};
+use super::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, SourceStatistics, Stray};
 use crate::wire::LinkType;
 
 const _: () = assert!(BURST == dpdk_sys::BURST_CAPACITY);
@@ -212,7 +210,7 @@ impl Source for DpdkSource {
             }
             *ends = (start, self.parts.len() as u32);
         }
-        for (mbuf, (start, end)) in self.burst.iter().zip(&self.part_ends) {
+        for (place, (mbuf, (start, end))) in self.burst.iter().zip(&self.part_ends).enumerate() {
             let time_ns = match self.times {
                 Times::Wall => wall_ns,
                 Times::Stamped { field, unit_ns } => {
@@ -225,6 +223,7 @@ impl Source for DpdkSource {
                 wire_length: mbuf.packet_bytes(),
                 time_ns,
                 link: LinkType::Ethernet,
+                origin: if place < self.handed { Origin::Worker } else { Origin::Source },
             });
         }
         Received::Packets

@@ -36,8 +36,12 @@ pub fn read(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Res
     read_connection(section, &mut options)?;
     (options.backoff_initial, options.backoff_maximum) = read_backoff(section)?;
     if let Some(preset) = read_preset(section)? {
+        if root.has("queue") {
+            warnings.push(format!("queue has no effect, because output.elasticsearch.preset: {} sets it", preset.name));
+        }
         preset.apply(section, &mut options, &mut queue, &mut shipper, &mut warnings);
     }
+    options.flush_min_events = queue.flush_min_events;
     shipper.flush_interval_ns = nanoseconds(queue.flush_timeout);
 
     let mut indices = read_selector(section, ("index", "indices"), known, Letters::Lowered)?;

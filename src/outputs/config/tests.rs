@@ -249,6 +249,7 @@ setup.template:
     assert_eq!(settings.shipper.backoff_maximum_ns, 3_000_000_000);
     assert_eq!(settings.shipper.flush_interval_ns, 1_000_000_000);
     assert_eq!((settings.queue.events, settings.queue.flush_min_events), (64, 32));
+    assert_eq!(options.flush_min_events, 32);
     assert_eq!(settings.routing.destination, None);
 }
 
@@ -262,9 +263,11 @@ fn presets_win_and_say_so() {
     assert_eq!(options.backoff_initial, Duration::from_secs(3));
     assert_eq!(settings.queue.events, 4100);
     assert_eq!(settings.shipper.flush_interval_ns, 1_000_000_000);
-    let keys: Vec<bool> =
-        ["bulk_max_size", "worker"].iter().map(|key| settings.warnings.iter().any(|text| text.contains(key))).collect();
-    assert_eq!((keys, settings.warnings.len()), (vec![true, true], 2));
+    let keys: Vec<bool> = ["bulk_max_size", "worker", "queue has no effect"]
+        .iter()
+        .map(|key| settings.warnings.iter().any(|text| text.contains(key)))
+        .collect();
+    assert_eq!((keys, settings.warnings.len()), (vec![true, true, true], 3));
     let (options, settings) = elasticsearch("output.elasticsearch: {hosts: [a], preset: scale}");
     assert_eq!(
         (options.backoff_maximum, settings.shipper.backoff_initial_ns),

@@ -26,6 +26,8 @@ pub struct ElasticsearchOptions {
     pub compression_level: u32,
     /// Events in a request.
     pub bulk_max_size: usize,
+    /// Events that are worth a request before anybody flushes (`queue.mem.flush.min_events`).
+    pub flush_min_events: usize,
     /// Tasks for every host.
     pub workers: usize,
     pub balance: HostBalance,
@@ -55,6 +57,7 @@ impl ElasticsearchOptions {
             proxy: ProxyChoice::Environment,
             compression_level: 1,
             bulk_max_size: 1600,
+            flush_min_events: 1600,
             workers: 1,
             balance: HostBalance::All,
             timeout: Duration::from_secs(90),

@@ -20,6 +20,7 @@ use crate::outputs::{Sink, Verdict, threads};
 /// The sink for Elasticsearch and OpenSearch. Dropping it ends its thread and whatever is under way.
 pub struct ElasticsearchSink {
     bulk_max_size: usize,
+    flush_min_events: usize,
     batch: Batch,
     /// Send the batch although it is not full.
     flush: bool,
@@ -45,6 +46,7 @@ impl ElasticsearchSink {
         let (sender, verdicts) = channel::channel();
         let metrics = Arc::new(SharedMetrics::default());
         let bulk_max_size = options.bulk_max_size.max(1);
+        let flush_min_events = options.flush_min_events;
         let shared = Arc::new(Shared {
             template_ready: Mutex::new(options.template.is_none()),
             options,
@@ -64,6 +66,7 @@ impl ElasticsearchSink {
             .map_err(|error| format!("the thread of the elasticsearch output cannot be made: {error}"))?;
         Ok(ElasticsearchSink {
             bulk_max_size,
+            flush_min_events,
             batch: Batch::default(),
             flush: false,
             queue,
@@ -78,7 +81,8 @@ impl ElasticsearchSink {
     /// Hands the batch over when it is full or wanted. Answers whether there is room for events.
     fn pass_on(&mut self) -> bool {
         let full = self.batch.is_full(self.bulk_max_size);
-        if self.batch.events == 0 || !(full || self.flush) {
+        let wanted = full || self.flush || self.batch.events >= self.flush_min_events;
+        if self.batch.events == 0 || !wanted {
             self.flush &= self.batch.events > 0;
             return true;
         }

@@ -92,6 +92,23 @@ fn events_are_created_in_the_data_stream() {
 }
 
 #[test]
+fn enough_events_are_sent_without_a_flush() {
+    let server = Server::start(usual);
+    let options = ElasticsearchOptions { bulk_max_size: 100, flush_min_events: 5, ..options(&server) };
+    let mut sink = ElasticsearchSink::start(options, None).unwrap();
+    assert!(sink.offer(slice_of(&numbered(0, 4))).is_none());
+    std::thread::sleep(Duration::from_millis(50));
+    sink.poll(&mut |_, _| panic!("four events wait for company"));
+    assert!(sink.offer(slice_of(&numbered(4, 3))).is_none());
+    let end = Instant::now() + Duration::from_secs(10);
+    while sink.in_flight() > 0 && Instant::now() < end {
+        sink.poll(&mut |_, verdict| assert_eq!(verdict, Verdict::Acknowledged));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(server.bulk_requests()[0].documents(), numbered(0, 7));
+}
+
+#[test]
 fn a_template_that_exists_is_kept_unless_overwritten() {
     for (existing, puts) in [(ExistingTemplate::Kept, 0), (ExistingTemplate::Replaced, 1)] {
         let server = Server::start(|request| match request.method.as_str() {

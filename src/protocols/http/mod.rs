@@ -11,6 +11,7 @@ mod event;
 mod exchange;
 mod message;
 mod parser;
+mod syntax;
 #[cfg(test)]
 mod tests;
 mod url;

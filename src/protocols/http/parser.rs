@@ -8,14 +8,15 @@ use memchr::memchr;
 use super::Options;
 use super::body::{Framing, Piece, find_empty_line};
 use super::exchange::{Exchanges, Turn};
-use super::message::{Kind, Message, StartLine, is_method};
+use super::message::{Kind, Message};
+use super::syntax::{StartLine, is_method};
 use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounter, Step};
 
 /// Longest header. The stream keeps that much until its end is there.
 const MAX_HEAD_BYTES: usize = 8 << 20;
 /// Longest first line of a request that is not HTTP and yet is reported.
 const MAX_MALFORMED_LINE_BYTES: usize = 1024;
-/// So long the first line of the next request may be behind a refused body that may come or not.
+/// So long a first line may be where it is doubtful whether a message begins at all.
 const MAX_DOUBTFUL_LINE_BYTES: usize = 16 << 10;
 /// A connection that is in the middle of a message, or has become something else, is remembered longer: what comes next
 /// must not be taken for the start of a message.
@@ -300,6 +301,8 @@ impl Connection {
                     return self.not_http(turn, direction, rest);
                 }
                 half.line_checked = true;
+            } else if half.out_of_step && rest.len() > MAX_DOUBTFUL_LINE_BYTES {
+                return self.lose_step(turn, direction);
             }
         }
         match find_empty_line(rest, &mut half.scanned) {

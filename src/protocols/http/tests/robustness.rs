@@ -255,6 +255,39 @@ fn recorded(theme: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/recorded/http/{theme}.pcap"))
 }
 
+#[test]
+fn text_behind_a_gap_is_not_kept_for_long() {
+    let mut bench = bench();
+    bench.send(ToServer, b"POST / HTTP/1.1\r\n");
+    bench.lose(ToServer, 1_000);
+    bench.send(ToServer, b"text ");
+    for _ in 0..17 {
+        assert_eq!(bench.count(ProtocolCounter::ParseFailures), 0);
+        bench.send(ToServer, &[b'x'; 1_000]);
+    }
+    assert_eq!(bench.count(ProtocolCounter::ParseFailures), 1);
+    bench.send(ToServer, b"GET /after HTTP/1.1\r\n\r\n");
+    bench.send(ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(summary(&bench), ["GET /after OK 200"]);
+}
+
+#[test]
+fn large_forms_are_cut() {
+    let mut bench = bench();
+    let form = "a=1&".repeat(1 << 19);
+    let request = format!(
+        "POST / HTTP/1.1\r\nHost: h\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n",
+        form.len()
+    );
+    bench.send(ToServer, request.as_bytes());
+    bench.send(ToServer, form.as_bytes());
+    bench.send(ToClient, b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n");
+    assert_eq!(bench.events()[0]["http"]["request"]["body"]["bytes"], 2 << 20);
+    let query = bench.events()[0]["url"]["query"].as_str().unwrap();
+    assert_eq!(query.len(), (1 << 16) * 4 - 1, "65,536 parameters");
+    assert!(bench.count(ProtocolCounter::SkippedBytes) > 1 << 20);
+}
+
 /// Counts events and forgets them.
 struct Forgetful {
     event: Event,

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0
+//! No allocation a packet: a lane runs recorded traffic again and again, each time with fresh addresses and later times, so that
+//! flows, connections and parsers come and go. After the first passes nothing may be allocated any more.
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::backtrace::Backtrace;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::atomic::AtomicBool;
+
+use support::capture::{Capture, IPV4, IPV6};
+use support::lane::Laboratory;
+use support::{name_of, recorded};
+use wirebeat::capture::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, Stray};
+use wirebeat::pipeline::publisher::ChunkRings;
+use wirebeat::pipeline::worker::Worker;
+use wirebeat::wire::LinkType;
+
+/// Bursts until every table and buffer has its size, and bursts that are counted. Housekeeping comes every 32 bursts.
+const WARM_UP_BURSTS: u64 = 1_000;
+const COUNTED_BURSTS: u64 = 500;
+/// Longer than any time-out: the flows of a pass end in the next one.
+const PASS_NS: i64 = 700_000_000_000;
+
+/// Allocations a thousand packets that protocols still make here: texts of pooled parsers that grow until each has seen the
+/// longest, statements that are prepared, and messages beyond what a parser keeps. They may become fewer, never more.
+const ALLOWED: &[(&str, f64)] = &[("dns/", 20.0), ("http/", 75.0), ("express/", 35.0), ("mysql/", 130.0)];
+
+#[test]
+fn nothing_is_allocated_in_the_steady_state() {
+    let mut report = String::new();
+    let mut wrong = Vec::new();
+    for path in recorded() {
+        let capture = Capture::read(&path).expect("it is a pcap file");
+        let packets = capture.frames.len() as u64 * passes(&capture, COUNTED_BURSTS);
+        let sites = allocations(&capture);
+        let of_protocols = |site: &str| site.contains("wirebeat::protocols");
+        let (mut protocols, mut others) = (0, 0);
+        for (site, count) in &sites {
+            // The index of the flow table grows once more when chance has left too many marks of removed flows in it.
+            let is_rare = *count == 1 && site.contains("FlowTable::insert");
+            match of_protocols(site) {
+                true => protocols += count,
+                false if is_rare => {}
+                false => others += count,
+            }
+            report += &format!("{}: {count} in {packets} packets: {site}\n", name_of(&path));
+        }
+        let name = name_of(&path);
+        let allowed = ALLOWED.iter().find(|(folder, _)| name.starts_with(folder)).map_or(0.0, |(_, allowed)| *allowed);
+        let found = protocols as f64 * 1_000.0 / packets as f64;
+        if others > 0 || found > allowed {
+            wrong.push(format!("{name}: {others} outside the protocols, {found:.1} a thousand packets in them"));
+        }
+    }
+    println!("{report}");
+    assert!(wrong.is_empty(), "{}\n{report}", wrong.join("\n"));
+}
+
+/// Passes that take so many bursts.
+fn passes(capture: &Capture, bursts: u64) -> u64 {
+    bursts.div_ceil((capture.frames.len() as u64).div_ceil(BURST as u64))
+}
+
+/// Where the lane allocates after the warm-up, and how often.
+fn allocations(capture: &Capture) -> BTreeMap<String, u64> {
+    let laboratory = Laboratory::new(support::PROTOCOLS);
+    let (lane, rings) = laboratory.lane();
+    let source = Repeated {
+        frames: capture.frames.clone(),
+        link: LinkType::from_dlt(capture.link).expect("a known link type"),
+        capture,
+        next: 0,
+        pass: 0,
+        warm_up: passes(capture, WARM_UP_BURSTS),
+        counted: passes(capture, COUNTED_BURSTS),
+        rings,
+    };
+    let mut worker = Worker { source, lane };
+    SITES.with_borrow_mut(BTreeMap::clear);
+    worker.run(&AtomicBool::new(false)).expect("memory does not fail");
+    assert!(worker.lane.counters.connections_closed > worker.source.warm_up, "connections come and go");
+    assert_eq!(worker.lane.counters.events_dropped_no_chunk, 0, "the rings are large enough");
+    SITES.take()
+}
+
+struct Repeated<'c> {
+    capture: &'c Capture,
+    frames: Vec<support::capture::Frame>,
+    link: LinkType,
+    next: usize,
+    pass: u64,
+    warm_up: u64,
+    counted: u64,
+    rings: ChunkRings,
+}
+
+impl Repeated<'_> {
+    /// Fresh addresses and later times, in place.
+    fn begin_pass(&mut self) {
+        self.pass += 1;
+        self.next = 0;
+        for (frame, original) in self.frames.iter_mut().zip(&self.capture.frames) {
+            frame.time_ns = original.time_ns + PASS_NS * self.pass as i64;
+            // The second and third byte of an IPv4 address, the third and fourth of an IPv6 address.
+            let places: [usize; 2] = match original.ether_type() {
+                IPV4 => [27, 31],
+                IPV6 => [24, 40],
+                _ => continue,
+            };
+            let number = (self.pass as u16).to_be_bytes();
+            for place in places.into_iter().flat_map(|place| [(place, 0), (place + 1, 1)]) {
+                if let (Some(byte), Some(before)) = (frame.data.get_mut(place.0), original.data.get(place.0)) {
+                    *byte = before ^ number[place.1];
+                }
+            }
+        }
+    }
+}
+
+impl Source for Repeated<'_> {
+    fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
+        while let Some(mut chunk) = self.rings.full.pop() {
+            chunk.clear();
+            let _ = self.rings.empty.push(chunk);
+        }
+        if self.next == self.frames.len() {
+            COUNTING.set(false);
+            if self.pass == self.warm_up + self.counted {
+                return Received::End;
+            }
+            self.begin_pass();
+            COUNTING.set(self.pass > self.warm_up);
+        }
+        let frames = &self.frames[self.next..];
+        let frames = &frames[..frames.len().min(BURST)];
+        self.next += frames.len();
+        for frame in frames {
+            burst.push(Packet {
+                data: &frame.data,
+                more: &[],
+                wire_length: frame.wire_length,
+                time_ns: frame.time_ns,
+                link: self.link,
+                origin: Origin::Source,
+            });
+        }
+        Received::Packets
+    }
+
+    fn release(&mut self, _strays: &[Stray]) {}
+
+    fn share(&self) -> Share {
+        Share::Everything
+    }
+
+    fn pressure(&self) -> Pressure {
+        Pressure::Lossless
+    }
+}
+
+thread_local! {
+    static COUNTING: Cell<bool> = const { Cell::new(false) };
+    static SITES: RefCell<BTreeMap<String, u64>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+/// Counts what a thread allocates while it counts, by the functions of the program that are on the stack.
+struct Counting;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call is the system allocator's, with its own arguments.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        note();
+        // SAFETY: the caller's promise is the system allocator's.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: the pointer came from the system allocator.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        note();
+        // SAFETY: the pointer came from the system allocator.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+fn note() {
+    if !COUNTING.replace(false) {
+        return;
+    }
+    let stack = Backtrace::force_capture().to_string();
+    let ours: Vec<&str> = stack
+        .lines()
+        .filter_map(|line| line.trim().split_once(": ").map(|(_, name)| name))
+        .filter(|name| name.contains("wirebeat::") && !name.contains("wirebeat::pipeline::worker"))
+        .take(6)
+        .collect();
+    let site = if ours.is_empty() { "outside".to_string() } else { ours.join(" < ") };
+    SITES.with_borrow_mut(|sites| *sites.entry(site).or_default() += 1);
+    COUNTING.set(true);
+}

@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Workers inside the test: the same code that the program runs, with a source in memory and without an I/O core.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use serde_json::Value as Json;
+use wirebeat::capture::{BURST, Burst, Origin, Packet, Placement, Pressure, Received, Share, Source, Stray};
+use wirebeat::config::Configuration;
+use wirebeat::event::Event;
+use wirebeat::event::chunk::Chunk;
+use wirebeat::event::json::{Encoder, Metadata};
+use wirebeat::flow::Secret;
+use wirebeat::outputs::config::Routing;
+use wirebeat::pipeline::connections::Connections;
+use wirebeat::pipeline::counters::{Counters, SharedCounters};
+use wirebeat::pipeline::exchange::Exchange;
+use wirebeat::pipeline::lane::{Common, Lane, LaneSettings};
+use wirebeat::pipeline::publisher::{ChunkRings, EventWriter};
+use wirebeat::pipeline::worker::Worker;
+use wirebeat::run::settings::Settings;
+use wirebeat::wire::LinkType;
+
+use super::capture::Capture;
+
+/// Read settings, from which any number of lanes are made.
+pub struct Laboratory {
+    settings: Settings,
+    rings: ChunkRings,
+}
+
+/// Nobody empties the rings while a burst is analysed: they hold what the largest capture leaves at its end.
+const CHUNKS: usize = 16;
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What a lane made of a capture.
+pub struct Analysis {
+    pub events: Vec<Json>,
+    pub counters: Counters,
+    /// Flows, analysed flows and early segments that were left behind.
+    pub left_behind: (usize, usize, usize),
+}
+
+impl Laboratory {
+    pub fn new(configuration: &str) -> Laboratory {
+        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        let text = format!("path.home: {}\ntimestamp.precision: nanosecond\n{configuration}", home.path().display());
+        let configuration = Configuration::from_text("test.yml", &text).expect("the settings can be read");
+        let settings = Settings::read(&configuration, Routing::default()).expect("the settings are right");
+        Laboratory { settings, rings: ChunkRings::new(0, CHUNKS, CHUNK_BYTES) }
+    }
+
+    /// Whether frames of this link type can be analysed.
+    pub fn knows(capture: &Capture) -> bool {
+        LinkType::from_dlt(capture.link).is_some()
+    }
+
+    /// A lane that is worker 0 of 1, and its rings.
+    pub fn lane(&self) -> (Lane, ChunkRings) {
+        let settings = &self.settings;
+        let sections = settings.registry.sections.len();
+        let rings = self.rings.clone();
+        while rings.empty.len() < CHUNKS {
+            let _ = rings.empty.push(Chunk::new(0, CHUNK_BYTES));
+        }
+        let writer = EventWriter::new(
+            Arc::clone(&settings.events),
+            Event::new(Arc::clone(&settings.schema)),
+            Encoder::new(settings.precision, Metadata::LeftOut),
+            rings.clone(),
+            0,
+            Pressure::Live,
+        );
+        let bounds = &settings.bounds;
+        let connections = Connections::new(Arc::clone(&settings.registry), bounds.streams, bounds.stream_idle_ns);
+        let lane = Lane::new(
+            LaneSettings {
+                records: settings.records,
+                max_flows: bounds.max_flows,
+                fragments: bounds.fragments,
+                workers: 1,
+                secret: Secret::new([1, 2, 3, 4]),
+                chunk_age_ns: bounds.chunk_age_ns,
+                flow_section: sections,
+            },
+            0,
+            (Share::Everything, Placement::KeyedHash),
+            connections,
+            writer,
+            sections,
+            Common {
+                shared: Arc::new(SharedCounters::new(sections)),
+                exchange: Arc::new(Exchange::new(1)),
+                pressure: Pressure::Lossless,
+            },
+        );
+        (lane, rings)
+    }
+
+    /// Analyses a capture from its first frame to the end of the file.
+    pub fn analyse(&self, capture: &Capture) -> Analysis {
+        let (lane, rings) = self.lane();
+        let source = MemorySource {
+            link: LinkType::from_dlt(capture.link).expect("a link type that is known"),
+            capture,
+            next: 0,
+            rings: rings.clone(),
+            events: Vec::new(),
+        };
+        let mut worker = Worker { source, lane };
+        worker.run(&AtomicBool::new(false)).expect("memory does not fail");
+        worker.source.collect();
+        Analysis {
+            events: std::mem::take(&mut worker.source.events),
+            counters: worker.lane.counters.clone(),
+            left_behind: worker.lane.occupancy(),
+        }
+    }
+}
+
+impl Analysis {
+    /// Checks what holds after every capture, however broken.
+    pub fn assert_sound(&self, what: &str) {
+        let counters = &self.counters;
+        for balance in [counters.packets_balance(), counters.payload_balance(), counters.events_balance()] {
+            balance.unwrap_or_else(|problem| panic!("{what}: a balance does not hold: {problem}"));
+        }
+        assert_eq!(counters.events_dropped_no_chunk, 0, "{what}: the test's rings are too small");
+        assert_eq!(counters.events_encoded, self.events.len() as u64, "{what}: events got lost");
+        assert_eq!(self.left_behind, (0, 0, 0), "{what}: flows, parsers or segments were left behind");
+    }
+}
+
+/// Gives a capture's frames, and takes the events out of the rings as an I/O core would.
+struct MemorySource<'c> {
+    capture: &'c Capture,
+    link: LinkType,
+    next: usize,
+    rings: ChunkRings,
+    events: Vec<Json>,
+}
+
+impl MemorySource<'_> {
+    fn collect(&mut self) {
+        while let Some(mut chunk) = self.rings.full.pop() {
+            for event in chunk.events() {
+                let body = chunk.bytes(event.body);
+                self.events.push(serde_json::from_slice(body).unwrap_or_else(|error| {
+                    panic!("an event is not JSON: {error}: {}", String::from_utf8_lossy(body))
+                }));
+            }
+            chunk.clear();
+            // A chunk of one large event is not the pool's.
+            let _ = self.rings.empty.push(chunk);
+        }
+    }
+}
+
+impl Source for MemorySource<'_> {
+    fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
+        self.collect();
+        let frames = &self.capture.frames[self.next..];
+        let frames = &frames[..frames.len().min(BURST)];
+        self.next += frames.len();
+        for frame in frames {
+            burst.push(Packet {
+                data: &frame.data,
+                more: &[],
+                wire_length: frame.wire_length,
+                time_ns: frame.time_ns,
+                link: self.link,
+                origin: Origin::Source,
+            });
+        }
+        if burst.is_empty() { Received::End } else { Received::Packets }
+    }
+
+    fn release(&mut self, _strays: &[Stray]) {}
+
+    fn share(&self) -> Share {
+        Share::Everything
+    }
+
+    fn pressure(&self) -> Pressure {
+        Pressure::Lossless
+    }
+}
