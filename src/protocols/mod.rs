@@ -17,9 +17,8 @@ pub mod icmp;
 pub mod mongodb;
 pub mod mysql;
 pub mod nfs;
-pub mod redis;
-pub mod perimeter;
 pub mod pgsql;
+pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
@@ -37,7 +36,17 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mongodb::DESCRIPTOR, mysql::DESCRIPTOR, nfs::DESCRIPTOR, pgsql::DESCRIPTOR, redis::DESCRIPTOR, tls::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[
+    icmp::DESCRIPTOR,
+    dns::DESCRIPTOR,
+    http::DESCRIPTOR,
+    mongodb::DESCRIPTOR,
+    mysql::DESCRIPTOR,
+    nfs::DESCRIPTOR,
+    pgsql::DESCRIPTOR,
+    redis::DESCRIPTOR,
+    tls::DESCRIPTOR,
+];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
