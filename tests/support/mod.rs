@@ -26,6 +26,8 @@ packetbeat.protocols:
   ports: [80, 8080, 8000, 5000, 8002, 9200]
 - type: mysql
   ports: [3306, 3307]
+- type: nfs
+  ports: [2049]
 ";
 
 /// Whether the long forms of the tests are wanted (`WIREBEAT_TEST_ALL=1`).
