@@ -232,7 +232,7 @@ fn a_capture_that_may_not_be_read() {
     let program = program("").arguments(&["-t", "-I", "secret.pcap"]);
     let secret = program.home().join("secret.pcap");
     std::fs::copy(recorded(), &secret).expect("a recorded capture can be copied");
-    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0)).expect("a mode can be set");
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o0)).expect("a mode can be set");
     let outcome = without_rights(program).run(FILE_OUTPUT);
     check("an unreadable capture", &outcome, &["secret.pcap", "ermission denied"]);
 }
@@ -242,7 +242,7 @@ fn a_configuration_that_may_not_be_read() {
     let program = without_rights(program(""));
     let file = program.home().join("secret.yml");
     std::fs::write(&file, FILE_OUTPUT).expect("the temporary folder is writable");
-    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0)).expect("a mode can be set");
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o0)).expect("a mode can be set");
     check("an unreadable configuration", &program.start(&file), &["secret.yml", "ermission denied"]);
 }
 

@@ -34,8 +34,8 @@ impl DumpFile {
 
     fn write(&self, packets: &[Packet<'_>]) -> Result<(), String> {
         let mut writer = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let own = packets.iter().filter(|packet| packet.origin == Origin::Source);
-        let outcome = own.map(|packet| writer.packet(packet)).collect::<io::Result<()>>();
+        let mut own = packets.iter().filter(|packet| packet.origin == Origin::Source);
+        let outcome = own.try_for_each(|packet| writer.packet(packet));
         outcome.map_err(|error| format!("--dump: {}: {error}", writer.path.display()))
     }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The Enter key as a clock (`-O`): asks, and waits without keeping the program from stopping.
 
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -32,7 +32,18 @@ impl EnterKey {
             return false;
         }
         self.asked = false;
-        self.closed = stdin.lock().read_line(&mut String::new()).is_ok_and(|bytes| bytes == 0);
+        // Byte by byte: what is read ahead would not be seen by the next poll.
+        let mut key = [0];
+        while key != *b"\n" {
+            match rustix::io::read(&stdin, &mut key) {
+                Ok(1..) => {}
+                Ok(0) => {
+                    self.closed = true;
+                    break;
+                }
+                Err(_) => break,
+            }
+        }
         true
     }
 }

@@ -3,6 +3,7 @@
 
 use super::af_packet::AfPacketSource;
 use super::file::FileSource;
+use super::follow::Following;
 use super::pcap::PcapSource;
 use super::{Burst, Placement, Pressure, Received, Share, Source, SourceStatistics, Stray};
 
@@ -11,6 +12,7 @@ pub enum AnySource {
     AfPacket(Box<AfPacketSource>),
     Pcap(Box<PcapSource>),
     File(Box<FileSource>),
+    Following(Box<Following>),
 }
 
 macro_rules! each {
@@ -19,6 +21,7 @@ macro_rules! each {
             AnySource::AfPacket($name) => $call,
             AnySource::Pcap($name) => $call,
             AnySource::File($name) => $call,
+            AnySource::Following($name) => $call,
         }
     };
 }

@@ -405,7 +405,7 @@ impl RecordReader {
     fn block(&mut self, may_fill: bool) -> Result<Block, String> {
         let Format::Pcapng { order, .. } = self.format else { return Ok(Block::None) };
         if !self.have(12, may_fill)? {
-            return Ok(self.none_or_truncated::<()>().map(|_| Block::None)?);
+            return self.none_or_truncated::<()>().map(|_| Block::None);
         }
         let head = &self.buffer[self.unread.start..self.unread.start + 12];
         let kind = order.u32(&head[0..4]);
@@ -418,11 +418,11 @@ impl RecordReader {
             _ => order,
         };
         let length = order.u32(&head[4..8]) as usize;
-        if !(12..=MAX_RECORD_BYTES).contains(&length) || length % 4 != 0 {
+        if !(12..=MAX_RECORD_BYTES).contains(&length) || !length.is_multiple_of(4) {
             return Err(format!("sniffing error: a pcapng block of {length} bytes"));
         }
         if !self.have(length, may_fill)? {
-            return Ok(self.none_or_truncated::<()>().map(|_| Block::None)?);
+            return self.none_or_truncated::<()>().map(|_| Block::None);
         }
         let start = self.unread.start;
         self.unread.start += length;

@@ -9,6 +9,7 @@ mod enter;
 pub mod fallback;
 pub mod file;
 pub mod filter;
+pub mod follow;
 pub mod handover;
 pub mod pcap;
 pub mod placement;

@@ -21,8 +21,8 @@ use crate::wire::LinkType;
 pub struct Options {
     pub device: String,
     pub snap_bytes: u32,
-    /// Of libpcap's buffer; None leaves it to libpcap.
-    pub buffer_bytes: Option<usize>,
+    /// Of libpcap's buffer.
+    pub buffer_bytes: usize,
     pub promiscuous: bool,
     pub filter: Option<String>,
 }
@@ -59,15 +59,11 @@ impl PcapSource {
     pub fn open(options: &Options) -> Result<PcapSource, OpenError> {
         let refused = |error: Error| OpenError::Device(explain(sentence(error)));
         let inactive = Capture::from_device(options.device.as_str()).map_err(refused)?;
-        let inactive = match options.buffer_bytes {
-            Some(bytes) => inactive.buffer_size(i32::try_from(bytes).unwrap_or(i32::MAX)),
-            None => inactive,
-        };
         let handle = inactive
+            .buffer_size(i32::try_from(options.buffer_bytes).unwrap_or(i32::MAX))
             .snaplen(i32::try_from(options.snap_bytes).unwrap_or(i32::MAX))
             .promisc(options.promiscuous)
             .timeout(TIMEOUT_MILLISECONDS)
-            .immediate_mode(true)
             .precision(Precision::Nano)
             .open();
         let mut handle = handle.map_err(refused)?.setnonblock().map_err(refused)?;
@@ -98,8 +94,9 @@ impl PcapSource {
     }
 }
 
-/// Read time-out of Packetbeat's handles; this one does not block.
-const TIMEOUT_MILLISECONDS: i32 = 500;
+/// How long libpcap's ring keeps a block that is not full. Immediate mode would have no such wait, but a ring with a slot of
+/// the snapshot length for each packet, which a short burst fills.
+const TIMEOUT_MILLISECONDS: i32 = 20;
 /// Longest sleep without a packet: a request to stop is seen after it.
 const SLEEP: Duration = Duration::from_millis(50);
 /// A packet is read this long after its time at the latest.

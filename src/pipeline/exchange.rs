@@ -12,7 +12,7 @@ const CAPACITY: usize = 256;
 
 /// One for all workers of a run.
 pub struct Exchange {
-    queues: Vec<ArrayQueue<(Assembled, Look)>>,
+    queues: Vec<ArrayQueue<Box<(Assembled, Look)>>>,
     /// Workers that receive no more packets.
     ended: AtomicUsize,
     /// The latest packet time of those workers.
@@ -29,15 +29,15 @@ impl Exchange {
     }
 
     /// Gives a datagram to its home; comes back when that worker's queue is full.
-    pub(super) fn give(&self, home: u16, datagram: Assembled, look: Look) -> Result<(), (Assembled, Look)> {
+    pub(super) fn give(&self, home: u16, datagram: Box<(Assembled, Look)>) -> Result<(), Box<(Assembled, Look)>> {
         match self.queues.get(usize::from(home)) {
-            Some(queue) => queue.push((datagram, look)),
-            None => Err((datagram, look)),
+            Some(queue) => queue.push(datagram),
+            None => Err(datagram),
         }
     }
 
     /// The next datagram for a worker.
-    pub(super) fn take(&self, worker: u16) -> Option<(Assembled, Look)> {
+    pub(super) fn take(&self, worker: u16) -> Option<Box<(Assembled, Look)>> {
         self.queues.get(usize::from(worker))?.pop()
     }
 

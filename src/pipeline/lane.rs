@@ -10,7 +10,7 @@ use super::publisher::EventWriter;
 use crate::capture::{Packet, Placement, Pressure, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
-use crate::flow::table::{Count, FlowEntry, Record};
+use crate::flow::table::{Count, FlowEntry, Record, Sense};
 use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, Orientation, RecordSettings, Secret};
 use crate::protocols::registry::SectionNumber;
 use crate::stream::fragments::{Fragment, FragmentLimits, Fragments, Outcome};
@@ -125,12 +125,12 @@ const ICMP_HEAD_BYTES: usize = 4;
 
 /// Housekeeping runs every so many bursts.
 const HOUSEKEEPING_BURSTS: u32 = 32;
+/// A busy source is asked for its statistics every so many bursts.
+const STATISTICS_BURSTS: u32 = 2048;
 /// A datagram that came early waits for so many turns in which nothing else came.
 const EARLY_IDLE_TURNS: u32 = 2_100;
 /// … as long as not so many wait.
 const EARLY_DATAGRAMS: usize = 256;
-/// A busy source is asked for its statistics every so many bursts.
-const STATISTICS_BURSTS: u32 = 2048;
 /// Flows looked at per housekeeping, at most.
 const EXPIRY_BUDGET: usize = 512;
 
@@ -345,18 +345,18 @@ impl Lane {
 
     /// Gives a datagram to the worker whose it is.
     fn send_home(&mut self, home: u16, datagram: Assembled, whole: Look) {
-        let mut refused = self.exchange.give(home, datagram, whole);
-        while let Err((datagram, whole)) = refused {
+        let mut refused = self.exchange.give(home, Box::new((datagram, whole)));
+        while let Err(datagram) = refused {
             match self.pressure {
                 Pressure::Live => {
                     self.counters.datagrams_lost += 1;
-                    return self.give_back(datagram);
+                    return self.give_back(datagram.0);
                 }
                 Pressure::Lossless => {
                     // The other one may wait for room here.
                     self.take_datagrams();
                     std::thread::yield_now();
-                    refused = self.exchange.give(home, datagram, whole);
+                    refused = self.exchange.give(home, datagram);
                 }
             }
         }
@@ -365,7 +365,7 @@ impl Lane {
     /// Goes on with the datagrams that other workers put together for this one. A datagram that is later than what this
     /// worker has received waits, because the query that it answers may still be on its way here.
     pub(super) fn take_datagrams(&mut self) {
-        while let Some(datagram) = self.exchange.take(self.worker) {
+        while let Some(datagram) = self.exchange.take(self.worker).map(|datagram| *datagram) {
             if self.early.is_empty() {
                 self.idle_turns = 0;
             }
@@ -411,9 +411,7 @@ impl Lane {
     /// Finds or makes the flow of a packet and counts the packet in it. None when the packet ends here.
     pub(super) fn flow(&mut self, look: &Look, span: &PacketSpan) -> Option<FlowIndex> {
         let analysed = !matches!(look.decoded.transport, Transport::Fragment(_)) && span.packets == 1;
-        let Some(flow) = self.find_or_make(look, span) else {
-            return None;
-        };
+        let flow = self.find_or_make(look, span)?;
         if analysed {
             self.counters.analysed += 1;
         }
@@ -529,10 +527,11 @@ impl Lane {
         count.bytes += span.bytes;
         entry.first_ns = entry.first_ns.min(span.time_ns);
         entry.last_ns = entry.last_ns.max(span.time_ns);
-        if let Transport::Icmp { kind, code } | Transport::Icmp6 { kind, code } = look.decoded.transport {
-            if sense == crate::flow::table::Sense::Forward {
+        match look.decoded.transport {
+            Transport::Icmp { kind, code } | Transport::Icmp6 { kind, code } if sense == Sense::Forward => {
                 entry.icmp = Some((kind, code));
             }
+            _ => {}
         }
     }
 
@@ -698,10 +697,10 @@ impl Lane {
     /// Work that is not for every burst. Answers whether the source's own statistics are due.
     pub(super) fn housekeeping(&mut self) -> bool {
         self.bursts = self.bursts.wrapping_add(1);
-        if self.bursts % HOUSEKEEPING_BURSTS == 0 {
+        if self.bursts.is_multiple_of(HOUSEKEEPING_BURSTS) {
             self.expire();
         }
-        self.bursts % STATISTICS_BURSTS == 0
+        self.bursts.is_multiple_of(STATISTICS_BURSTS)
     }
 
     /// Nothing came: time goes on by the wall clock on a live source.

@@ -79,10 +79,9 @@ impl Common<'_> {
         if let Some(end) = self.end_ns {
             event.time(field::EVENT_END, end);
         }
-        if let (Some(start), Some(end)) = (self.start_ns, self.end_ns) {
-            if end >= start {
-                event.signed(field::EVENT_DURATION, end - start);
-            }
+        match (self.start_ns, self.end_ns) {
+            (Some(start), Some(end)) if end >= start => event.signed(field::EVENT_DURATION, end - start),
+            _ => {}
         }
         let source = flow.sender(self.requests);
         let destination = flow.sender(self.requests.opposite());

@@ -7,14 +7,22 @@
 
 #[cfg(test)]
 pub mod bench;
+#[cfg(test)]
+pub mod captured;
 mod common;
+mod csv;
 pub mod dns;
 pub mod http;
 pub mod icmp;
+pub mod mongodb;
 pub mod mysql;
+pub mod nfs;
+pub mod pgsql;
+pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
+pub mod tls;
 
 use std::net::IpAddr;
 
@@ -28,7 +36,17 @@ use crate::event::Event;
 use crate::flow::CommunityId;
 
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
-pub const DESCRIPTORS: &[Descriptor] = &[icmp::DESCRIPTOR, dns::DESCRIPTOR, http::DESCRIPTOR, mysql::DESCRIPTOR];
+pub const DESCRIPTORS: &[Descriptor] = &[
+    icmp::DESCRIPTOR,
+    dns::DESCRIPTOR,
+    http::DESCRIPTOR,
+    mongodb::DESCRIPTOR,
+    mysql::DESCRIPTOR,
+    nfs::DESCRIPTOR,
+    pgsql::DESCRIPTOR,
+    redis::DESCRIPTOR,
+    tls::DESCRIPTOR,
+];
 
 /// What the rest of the program knows of a protocol.
 pub struct Descriptor {
@@ -38,8 +56,11 @@ pub struct Descriptor {
     /// Ports without `ports` in the configuration.
     pub default_ports: &'static [u16],
     /// Reads the section's own options. Common ones are read by the registry.
-    pub configure: fn(&Section<'_>, &CommonOptions) -> Result<Box<dyn Factory>, ConfigError>,
+    pub configure: Configure,
 }
+
+/// Reads a protocol's section.
+pub type Configure = fn(&Section<'_>, &CommonOptions) -> Result<Box<dyn Factory>, ConfigError>;
 
 /// What a protocol is carried by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,6 +11,7 @@ use super::{Post, identity, route};
 use crate::capture::af_packet::{self, ANY};
 use crate::capture::bpf::{self, Program};
 use crate::capture::fallback::AnySource;
+use crate::capture::follow::Following;
 use crate::capture::pcap::{self, OpenError, PcapSource};
 
 /// Checks what can be checked without opening: a device that is missing is fine, as in Packetbeat.
@@ -32,19 +33,45 @@ pub fn open(interface: &Interface, settings: &Settings) -> Result<Vec<Post<AnySo
     check(interface, settings)?;
     let device = device(interface)?;
     let (backend, reason) = backend(interface, &device)?;
-    let posts = match backend {
-        Backend::AfPacket => af_packet(interface, &device, settings)?,
-        Backend::Pcap => pcap(interface, &device, settings)?,
+    let random: [u8; 24] = identity::random();
+    let opening = Opening {
+        interface: interface.clone(),
+        backend,
+        filter: filter(interface, settings),
+        workers: settings.bounds.workers.unwrap_or_else(|| backend.default_workers()),
+        random: std::array::from_fn(|word| u32::from_le_bytes(std::array::from_fn(|byte| random[word * 4 + byte]))),
+    };
+    let workers = opening.workers;
+    let asked = interface.device.as_deref().and_then(|device| route::asked(device).ok().flatten());
+    let sources = match (asked, interface.route_interval) {
+        (Some(family), Some(interval)) => {
+            let find = Box::new(move || route::interface(family));
+            let open = Box::new(move |device: &str| opening.open(device));
+            let following = Following::group(&device, interval, find, open)?;
+            following.into_iter().map(|source| AnySource::Following(Box::new(source))).collect()
+        }
+        _ => opening.open(&device)?,
     };
     let name = if backend == Backend::AfPacket { "af_packet" } else { "libpcap" };
-    info!("capturing on {device} with {name} and {} workers: {reason}", posts.len());
-    Ok(posts)
+    info!("capturing on {device} with {name} and {workers} workers: {reason}");
+    Ok((sources.into_iter().zip(0..)).map(|(source, worker)| Post { source, worker, workers }).collect())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backend {
     AfPacket,
     Pcap,
+}
+
+impl Backend {
+    fn default_workers(self) -> u16 {
+        match self {
+            // One for each CPU, within reason: the kernel's own work for a packet stays where it is.
+            Backend::AfPacket => available_parallelism().map_or(1, |cpus| cpus.get().min(4) as u16),
+            // Each sees everything.
+            Backend::Pcap => 1,
+        }
+    }
 }
 
 /// Which backend a device gets, and why.
@@ -99,72 +126,81 @@ fn unknown(interface: &Interface, device: &str) -> String {
     format!("{}there is no interface {device:?}; there are {}", interface.places.device, names.join(", "))
 }
 
-fn af_packet(interface: &Interface, device: &str, settings: &Settings) -> Result<Vec<Post<AnySource>>, String> {
-    if device != ANY && !route::interfaces().iter().any(|name| name == device) {
-        return Err(unknown(interface, device));
-    }
-    let promiscuous = interface.promiscuous == Promiscuous::On;
-    if promiscuous && device == ANY {
-        warn!("auto_promisc_mode has no effect on `any`");
-    }
-    let workers = settings.bounds.workers.unwrap_or_else(default_workers);
-    let random: [u8; 24] = identity::random();
-    let options = af_packet::Options {
-        device: device.to_string(),
-        workers,
-        buffer_bytes: (interface.buffer_megabytes as usize) << 20,
-        snap_bytes: interface.snap_bytes,
-        promiscuous,
-        filter: socket_filter(interface, device, settings)?,
-        group: interface.fanout_group,
-        random: std::array::from_fn(|word| u32::from_le_bytes(std::array::from_fn(|byte| random[word * 4 + byte]))),
-    };
-    let sources = af_packet::open(&options).map_err(|error| format!("{}{device}: {error}", interface.places.device))?;
-    let posts = sources.into_iter().zip(0..).map(|(source, worker)| Post {
-        source: AnySource::AfPacket(Box::new(source)),
-        worker,
-        workers,
-    });
-    Ok(posts.collect())
+/// What it takes to open an interface, again when the default route moves.
+struct Opening {
+    interface: Interface,
+    backend: Backend,
+    filter: Option<String>,
+    workers: u16,
+    /// The same for every device, so that flows keep their homes.
+    random: [u32; 6],
 }
 
-/// One for each CPU, within reason: the kernel's own work for a packet stays where it is.
-fn default_workers() -> u16 {
-    available_parallelism().map_or(1, |cpus| cpus.get().min(4) as u16)
-}
-
-/// The filter of a packet socket, on which frames of several kinds of devices may come.
-fn socket_filter(interface: &Interface, device: &str, settings: &Settings) -> Result<Program, String> {
-    let Some(filter) = filter(interface, settings) else { return Ok(Program::everything()) };
-    let candidates = match device {
-        ANY => route::interfaces(),
-        device => vec![device.to_string()],
-    };
-    let ethernet = bpf::compile_for_socket(&filter, bpf::DLT_ETHERNET, &candidates)
-        .map_err(|sentence| refused_filter(interface, &filter, &sentence))?;
-    // What has no meaning without an Ethernet header matches nothing there.
-    let other = bpf::compile(&filter, bpf::DLT_RAW).unwrap_or_else(|_| Program::nothing());
-    Ok(Program::by_hardware(ethernet, other))
-}
-
-fn pcap(interface: &Interface, device: &str, settings: &Settings) -> Result<Vec<Post<AnySource>>, String> {
-    let workers = settings.bounds.workers.unwrap_or(1);
-    let options = pcap::Options {
-        device: device.to_string(),
-        snap_bytes: interface.snap_bytes,
-        buffer_bytes: usize::try_from(interface.buffer_megabytes << 20).ok(),
-        promiscuous: interface.promiscuous != Promiscuous::Off,
-        filter: filter(interface, settings),
-    };
-    let open = |worker| match PcapSource::open(&options) {
-        Ok(source) => Ok(Post { source: AnySource::Pcap(Box::new(source)), worker, workers }),
-        Err(OpenError::Filter(sentence)) => {
-            Err(refused_filter(interface, options.filter.as_deref().unwrap_or_default(), &sentence))
+impl Opening {
+    fn open(&self, device: &str) -> Result<Vec<AnySource>, String> {
+        match self.backend {
+            Backend::AfPacket => self.af_packet(device),
+            Backend::Pcap => self.pcap(device),
         }
-        Err(OpenError::Device(sentence)) if sentence.contains("No such device") => {
-            Err(format!("{} ({sentence})", unknown(interface, device)))
+    }
+
+    fn af_packet(&self, device: &str) -> Result<Vec<AnySource>, String> {
+        let interface = &self.interface;
+        if device != ANY && !route::interfaces().iter().any(|name| name == device) {
+            return Err(unknown(interface, device));
         }
-        Err(OpenError::Device(sentence)) => Err(format!("{}{device}: {sentence}", interface.places.device)),
-    };
-    (0..workers).map(open).collect()
+        let promiscuous = interface.promiscuous == Promiscuous::On;
+        if promiscuous && device == ANY {
+            warn!("auto_promisc_mode has no effect on `any`");
+        }
+        let options = af_packet::Options {
+            device: device.to_string(),
+            workers: self.workers,
+            buffer_bytes: (interface.buffer_megabytes as usize).saturating_mul(1 << 20),
+            snap_bytes: interface.snap_bytes,
+            promiscuous,
+            filter: self.socket_filter(device)?,
+            group: interface.fanout_group,
+            random: self.random,
+        };
+        let sources = af_packet::open(&options);
+        let sources = sources.map_err(|error| format!("{}{device}: {error}", interface.places.device))?;
+        Ok(sources.into_iter().map(|source| AnySource::AfPacket(Box::new(source))).collect())
+    }
+
+    /// The filter of a packet socket, on which frames of several kinds of devices may come.
+    fn socket_filter(&self, device: &str) -> Result<Program, String> {
+        let Some(filter) = &self.filter else { return Ok(Program::everything()) };
+        let candidates = match device {
+            ANY => route::interfaces(),
+            device => vec![device.to_string()],
+        };
+        let ethernet = bpf::compile_for_socket(filter, bpf::DLT_ETHERNET, &candidates)
+            .map_err(|sentence| refused_filter(&self.interface, filter, &sentence))?;
+        // What has no meaning without an Ethernet header matches nothing there.
+        let other = bpf::compile(filter, bpf::DLT_RAW).unwrap_or_else(|_| Program::nothing());
+        Ok(Program::by_hardware(ethernet, other))
+    }
+
+    fn pcap(&self, device: &str) -> Result<Vec<AnySource>, String> {
+        let interface = &self.interface;
+        let options = pcap::Options {
+            device: device.to_string(),
+            snap_bytes: interface.snap_bytes,
+            buffer_bytes: (interface.buffer_megabytes as usize).saturating_mul(1 << 20),
+            promiscuous: interface.promiscuous != Promiscuous::Off,
+            filter: self.filter.clone(),
+        };
+        let open = |_| match PcapSource::open(&options) {
+            Ok(source) => Ok(AnySource::Pcap(Box::new(source))),
+            Err(OpenError::Filter(sentence)) => {
+                Err(refused_filter(interface, options.filter.as_deref().unwrap_or_default(), &sentence))
+            }
+            Err(OpenError::Device(sentence)) if sentence.contains("No such device") => {
+                Err(format!("{} ({sentence})", unknown(interface, device)))
+            }
+            Err(OpenError::Device(sentence)) => Err(format!("{}{device}: {sentence}", interface.places.device)),
+        };
+        (0..self.workers).map(open).collect()
+    }
 }

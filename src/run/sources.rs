@@ -62,8 +62,8 @@ fn sources(settings: &Settings, options: &RunOptions, secret: Secret) -> Result<
 
 /// Checks the sources for `test config`.
 pub fn check(settings: &Settings) -> Result<(), String> {
-    let live = settings.interfaces.iter().filter(|interface| interface.file.is_none());
-    live.map(|interface| live::check(interface, settings)).collect()
+    let mut live = settings.interfaces.iter().filter(|interface| interface.file.is_none());
+    live.try_for_each(|interface| live::check(interface, settings))
 }
 
 /// A file to read.

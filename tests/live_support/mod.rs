@@ -232,6 +232,21 @@ pub fn frames(path: &Path) -> Vec<Vec<u8>> {
     }
 }
 
+/// Writes frames as a capture file, a millisecond apart.
+pub fn write_capture(path: &Path, frames: &[Vec<u8>]) {
+    let mut file = Vec::new();
+    for number in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
+        file.extend(number.to_le_bytes());
+    }
+    for (place, frame) in (0_u32..).zip(frames) {
+        for number in [1_700_000_000 + place / 1000, place % 1000 * 1000, frame.len() as u32, frame.len() as u32] {
+            file.extend(number.to_le_bytes());
+        }
+        file.extend(frame);
+    }
+    std::fs::write(path, file).expect("the temporary folder is writable");
+}
+
 /// A file below `tests/recorded`.
 pub fn recorded(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/recorded").join(name)

@@ -40,9 +40,11 @@ pub fn run(protocol: &str, theme: &str, protocols: &str) -> Recorded {
     Recorded { events, operations: truth["operations"].as_array().expect("a list of operations").clone() }
 }
 
-/// Time of the request, or of an event without one.
+/// Time of the request, or of an event without one, in a form that sorts: without the Z, since zeros at the end of the
+/// fraction are not written.
 pub fn start(event: &Json) -> &str {
-    event["event"]["start"].as_str().or(event["@timestamp"].as_str()).expect("an event has a time")
+    let time = event["event"]["start"].as_str().or(event["@timestamp"].as_str()).expect("an event has a time");
+    time.trim_end_matches('Z')
 }
 
 fn events_of(output: &Path) -> Vec<Json> {

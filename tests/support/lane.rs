@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use serde_json::Value as Json;
-use wirebeat::capture::placement::Placement;
-use wirebeat::capture::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, Stray};
+use wirebeat::capture::{BURST, Burst, Origin, Packet, Placement, Pressure, Received, Share, Source, Stray};
 use wirebeat::config::Configuration;
 use wirebeat::event::Event;
 use wirebeat::event::chunk::Chunk;

@@ -43,7 +43,7 @@ impl Socket {
             tp_sizeof_priv: 0,
             tp_feature_req_word: 0,
         };
-        let what = format!("a ring of {} KiB (a smaller buffer_size_mb may do)", blocks * BLOCK_BYTES >> 10);
+        let what = format!("a ring of {} KiB (a smaller buffer_size_mb may do)", (blocks * BLOCK_BYTES) >> 10);
         socket.set_packet(libc::PACKET_RX_RING, &request, &what)?;
         let ring =
             Ring::map(socket.0.as_fd(), blocks).map_err(|error| format!("{what} could not be mapped: {error}"))?;

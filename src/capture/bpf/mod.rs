@@ -38,7 +38,8 @@ pub fn compile_for_socket(filter: &str, dlt: i32, devices: &[String]) -> Result<
         if let Ok(handle) = opened
             && handle.get_datalink() == Linktype(dlt)
         {
-            return compile_with(&handle, filter);
+            // The program keeps the whole packet, not the small part that this handle would.
+            return compile_with(&handle, filter).map(Program::whole);
         }
     }
     Ok(plain)

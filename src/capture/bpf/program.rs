@@ -48,6 +48,14 @@ pub const AUXILIARY_PROTOCOL: u32 = AUXILIARY;
 pub const AUXILIARY_HARDWARE: u32 = AUXILIARY.wrapping_add(28);
 
 impl Program {
+    /// The program with accepted packets kept whole.
+    pub fn whole(mut self) -> Self {
+        for instruction in self.0.iter_mut().filter(|one| one.code == RETURN && one.value != 0) {
+            instruction.value = u32::MAX;
+        }
+        self
+    }
+
     /// Takes every packet.
     pub fn everything() -> Program {
         Program(vec![plain(RETURN, u32::MAX)])
@@ -58,10 +66,11 @@ impl Program {
         Program(vec![plain(RETURN, 0)])
     }
 
-    /// The same with at most `snap_bytes` of each packet.
+    /// The same with `snap_bytes` of each packet, at most.
     pub fn cut(mut self, snap_bytes: u32) -> Program {
-        for instruction in self.0.iter_mut().filter(|instruction| instruction.code == RETURN) {
-            instruction.value = instruction.value.min(snap_bytes);
+        for instruction in self.0.iter_mut().filter(|one| one.code == RETURN && one.value > 0) {
+            // What stands there is the length of the handle that compiled it.
+            instruction.value = snap_bytes;
         }
         self
     }

@@ -25,6 +25,8 @@ fn a_program_is_cut_to_the_snapshot_length() {
     let lengths: Vec<u32> = program.0.iter().filter(|one| one.code == RETURN).map(|one| one.value).collect();
     assert_eq!(lengths, [96, 0]);
     assert_eq!(Program::everything().cut(128).0[0].value, 128);
+    let lengths: Vec<u32> = program.whole().0.iter().filter(|one| one.code == RETURN).map(|one| one.value).collect();
+    assert_eq!(lengths, [u32::MAX, 0]);
 }
 
 #[test]

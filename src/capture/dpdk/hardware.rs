@@ -255,10 +255,9 @@ fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
     if !pci && !own("-a") && !own("--allow") {
         arguments = arguments.no_pci();
     }
-    if !own("-l") && !own("-c") && !own("--lcores") {
-        if let Ok(cpus) = CpuSet::of_current_thread() {
-            arguments = arguments.main_cpus(cpus);
-        }
+    let names_lcores = own("-l") || own("-c") || own("--lcores");
+    if let (false, Ok(cpus)) = (names_lcores, CpuSet::of_current_thread()) {
+        arguments = arguments.main_cpus(cpus);
     }
     let arguments = arguments.extra(plan.eal_arguments.iter().cloned());
     Eal::init(&arguments.list(), EalLog::StandardError)

@@ -8,7 +8,6 @@
 //! text 1 MiB is kept.
 
 mod config;
-mod csv;
 mod event;
 mod login;
 mod packet;

@@ -3,13 +3,13 @@
 //! packets between (classic) or without (`CLIENT_DEPRECATE_EOF`). Which of the two is seen from the bytes: an EOF packet
 //! has five, an OK packet in its place has seven or more, and no row begins with 0xfe unless it is longer than 16 MB.
 
-use super::csv;
 use super::packet::{Head, Packet};
 use super::request::{Answer, Request, Rows};
 use super::statements::Statements;
 use super::values::{self, Style};
 use super::wire::{Column, Definition, Failure, MAX_FRAME_BYTES, Okay, Prepared, Reader, is_eof};
 use super::wire::{STATUS_CURSOR_EXISTS, STATUS_MORE_RESULTS};
+use crate::protocols::csv;
 
 /// Answers are counted in bytes, and their text kept, up to here; rows are counted to the end (Packetbeat's limit).
 const MAX_COUNTED_BYTES: u64 = 100 << 10;

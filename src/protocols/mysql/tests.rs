@@ -12,7 +12,6 @@ use crate::protocols::Direction::{ToClient, ToServer};
 use crate::protocols::bench::Bench;
 use crate::protocols::{Carrier, Context, Direction, ProtocolCounter, Step};
 
-mod capture;
 mod formats;
 mod recorded;
 

@@ -3,17 +3,18 @@
 //! logs.
 
 use super::*;
+use crate::protocols::captured;
 
 /// Conversations of every theme: connection, direction, bytes.
-fn recorded(theme: &str) -> Vec<capture::Captured> {
+fn recorded(theme: &str) -> Vec<captured::Captured> {
     let file = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recorded/mysql").join(format!("{theme}.pcap"));
-    capture::segments(&file, 3306)
+    captured::segments(&file, 3306)
 }
 
 const THEMES: &[&str] = &["commands", "deprecate-eof", "large", "mariadb-cli", "node-mysql2", "prepared", "statements"];
 
 /// All events of a capture; payloads are fed in pieces of `size` bytes.
-fn replay(segments: &[capture::Captured], size: usize) -> Vec<Json> {
+fn replay(segments: &[captured::Captured], size: usize) -> Vec<Json> {
     let mut benches: Vec<Bench> = Vec::new();
     for segment in segments {
         while benches.len() <= segment.connection {

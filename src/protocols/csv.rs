@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-//! `response` as Packetbeat writes it: lines of values with commas between, quoted where needed (RFC 4180), line ends
-//! inside values as `\n` and `\r` (Packetbeat behaviour, section 4.9).
+//! `response` of database protocols as Packetbeat writes it: lines of values with commas between, quoted where needed
+//! (RFC 4180), line ends inside values as `\n` and `\r` (Packetbeat behaviour, sections 4.9 and 4.11).
+
+#[cfg(test)]
+mod tests;
 
 /// Appends one value; the caller writes commas and line ends.
 pub fn write_value(out: &mut Vec<u8>, value: &[u8]) {
