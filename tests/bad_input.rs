@@ -142,6 +142,24 @@ const REFUSALS: &[Refusal] = &[
         says: &["bpf_filter", "tcp prot 80"],
     },
     Refusal {
+        name: "a filter that does not compile, for a kernel interface",
+        settings: "packetbeat.interfaces: {type: af_packet, device: lo, bpf_filter: \"tcp prot 80\"}\n",
+        arguments: &[],
+        says: &["bpf_filter", "tcp prot 80"],
+    },
+    Refusal {
+        name: "a filter that does not compile, for a file",
+        settings: "packetbeat.interfaces: {bpf_filter: \"tcp prot 80\"}\nwirebeat.filter_files: true\n",
+        arguments: RECORDED,
+        says: &["wirebeat.yml:1", "bpf_filter", "syntax error"],
+    },
+    Refusal {
+        name: "a fanout group of another backend",
+        settings: "packetbeat.interfaces: {type: pcap, device: lo, fanout_group: 7}\n",
+        arguments: &[],
+        says: &["fanout_group is only valid with af_packet type"],
+    },
+    Refusal {
         name: "the same device twice",
         settings: "packetbeat.interfaces:\n- {device: eth0, snaplen: 100}\n- {device: eth0, snaplen: 200}\n",
         arguments: &[],
@@ -198,9 +216,15 @@ fn no_huge_pages_although_asked_for() {
 
 #[test]
 fn no_permission_for_an_interface() {
-    let settings = "packetbeat.interfaces.device: \"net_af_packet0,iface=lo\"\n";
-    let outcome = without_rights(program(settings)).run(FILE_OUTPUT);
-    check("no permission", &outcome, &["net_af_packet0,iface=lo"]);
+    for (name, interface, says) in [
+        ("DPDK", "{device: \"net_af_packet0,iface=lo\"}", &["net_af_packet0,iface=lo"][..]),
+        ("a packet socket", "{type: af_packet, device: lo}", &["lo", "CAP_NET_RAW"]),
+        ("libpcap", "{type: pcap, device: lo}", &["lo", "ermission"]),
+    ] {
+        let settings = format!("packetbeat.interfaces: {interface}\n");
+        let outcome = without_rights(program(&settings)).run(FILE_OUTPUT);
+        check(&format!("no permission for {name}"), &outcome, says);
+    }
 }
 
 #[test]
@@ -236,6 +260,19 @@ fn an_output_folder_that_cannot_be_made() {
     let program = without_rights(program("")).arguments(RECORDED);
     let outcome = program.run("output.file: {path: /proc/nowhere/out}\n");
     check("an output folder that cannot be made", &outcome, &["/proc/nowhere/out"]);
+}
+
+#[test]
+fn a_server_that_is_not_there_is_waited_for() {
+    // Two requests to stop, the first while it waits: no file is given up before.
+    let stop = "\"$@\" & program=$!; sleep 2; kill -TERM $program; sleep 1; kill -TERM $program; wait $program";
+    let program = program("").arguments(&["-e"]).arguments(RECORDED).through(&["sh", "-c", stop, "sh"]);
+    let outcome = program.run("output.elasticsearch.hosts: [\"127.0.0.1:9\"]\n");
+    assert!(!outcome.hung, "it does not end: {}", outcome.stderr);
+    let warning = outcome.stderr.lines().find(|line| line.contains("127.0.0.1:9") && !line.contains("\"info\""));
+    assert!(warning.is_some(), "it does not say for what it waits: {}", outcome.stderr);
+    assert!(!outcome.stderr.contains("a balance does not hold"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains(", 0 acknowledged, "), "nothing was acknowledged: {}", outcome.stderr);
 }
 
 #[test]

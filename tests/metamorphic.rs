@@ -13,29 +13,33 @@ use serde_json::Value as Json;
 use support::capture::Capture;
 use support::events::{Flows, difference, normalised, rewrite};
 use support::lane::Laboratory;
-use support::{everything, name_of, recorded};
+use support::{borrowed, everything, name_of, recorded};
+use wirebeat::pipeline::counters::Counters;
 
 /// What a change of the packets changes in events rightly.
 const ASIDE: &[&str] = &["event.duration", "network.community_id"];
 
 #[test]
 fn segments_cut_anew() {
-    tcp_captures(|capture, random| capture.resegmented(random));
+    tcp_captures(|capture, random| capture.resegmented(random), |counters| counters.stream.copied_bytes);
 }
 
 #[test]
 fn segments_in_another_order() {
-    tcp_captures(|capture, random| capture.reordered(random, 8));
+    tcp_captures(|capture, random| capture.reordered(random, 8), |counters| counters.stream.early_segments);
 }
 
 #[test]
 fn segments_that_come_twice() {
-    tcp_captures(|capture, random| capture.duplicated(random));
+    tcp_captures(|capture, random| capture.duplicated(random), |counters| counters.stream.repeated_bytes);
 }
 
 #[test]
 fn segments_cut_reordered_and_repeated() {
-    tcp_captures(|capture, random| capture.resegmented(random).reordered(random, 8).duplicated(random));
+    tcp_captures(
+        |capture, random| capture.resegmented(random).reordered(random, 8).duplicated(random),
+        |counters| counters.stream.early_segments.min(counters.stream.repeated_bytes),
+    );
 }
 
 #[test]
@@ -82,24 +86,29 @@ fn laboratory() -> Laboratory {
     Laboratory::new(support::PROTOCOLS)
 }
 
-/// Every recorded capture in which TCP carries something, changed with several seeds.
-fn tcp_captures(change: impl Fn(&Capture, &mut Rng) -> Capture) {
+/// Every capture in which TCP carries something, changed with several seeds. `sign` counts what the change gives the streams to
+/// do, which must be more than the capture itself does.
+fn tcp_captures(change: impl Fn(&Capture, &mut Rng) -> Capture, sign: impl Fn(&Counters) -> u64) {
     let laboratory = laboratory();
     let seeds = if everything() { 200 } else { 5 };
     let mut failures = Vec::new();
-    for path in recorded() {
-        let capture = Capture::read(&path).expect("it is a pcap file");
-        if !capture.frames.iter().any(|frame| frame.segment().is_some()) {
+    let (mut transactions, mut before, mut after) = (0, 0, 0);
+    for path in recorded().into_iter().chain(borrowed()) {
+        let Some(capture) = Capture::read(&path) else { continue };
+        if !capture.is_ethernet() || !capture.frames.iter().any(|frame| frame.segment().is_some()) {
             continue;
         }
         let expected = laboratory.analyse(&capture);
         expected.assert_sound(&name_of(&path));
+        before += sign(&expected.counters);
         let expected = normalised(&expected.events, Flows::LeftOut, ASIDE);
+        transactions += expected.len();
         for seed in 0..seeds {
             let changed = change(&capture, &mut Rng::with_seed(seed));
             let what = format!("{} with seed {seed}", name_of(&path));
             let found = laboratory.analyse(&changed);
             found.assert_sound(&what);
+            after += if seed == 0 { sign(&found.counters) } else { 0 };
             if let Some(difference) = difference(&expected, &normalised(&found.events, Flows::LeftOut, ASIDE)) {
                 failures.push(format!("{what}: {difference}"));
                 break;
@@ -107,6 +116,8 @@ fn tcp_captures(change: impl Fn(&Capture, &mut Rng) -> Capture) {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(transactions > 500, "only {transactions} transactions were compared");
+    assert!(after > before, "the change shows nowhere: {before} before, {after} after");
 }
 
 /// Compares the events of a capture with those of a changed one, in which the addresses are turned back first.

@@ -73,6 +73,8 @@ pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output
     })
 }
 
+/// How long a stop waits for events to be acknowledged, as libbeat's watchdog does.
+const SHUTDOWN: Duration = Duration::from_secs(30);
 /// Interval of the log line.
 const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -112,14 +114,20 @@ impl<'a> IoCore<'a> {
         busy || !progress.is_idle()
     }
 
-    /// The workers have ended: ships what is left. A second request to stop gives it up.
+    /// The workers have ended: ships what is left. After a request to stop it waits for an absent sink no longer than
+    /// [`SHUTDOWN`]; a second request gives up at once.
     pub fn finish(&mut self, mut output: Output, asked: &AtomicBool) -> Shipped {
-        let once = asked.swap(false, Ordering::Relaxed);
+        let mut stopping: Option<Instant> = None;
         loop {
+            let again = asked.swap(false, Ordering::Relaxed);
             self.drain(&mut output);
             output.shipper.flush();
-            if output.shipper.is_idle() || (once && asked.load(Ordering::Relaxed)) {
+            let over = stopping.is_some_and(|since| again || since.elapsed() >= SHUTDOWN);
+            if output.shipper.is_idle() || over {
                 break;
+            }
+            if again {
+                stopping = Some(Instant::now());
             }
             std::thread::sleep(Duration::from_micros(200));
         }
