@@ -10,10 +10,10 @@ pub mod program;
 
 use std::path::{Path, PathBuf};
 
-/// Settings under which every capture has something to analyse.
-pub const FOLDERS: [&str; 5] = ["dns", "express", "http", "icmp", "mysql"];
+/// The recorded captures that the cross-cutting tests play.
+pub const FOLDERS: [&str; 6] = ["dns", "express", "http", "icmp", "mysql", "nfs"];
 
-/// The protocols of [`FOLDERS`].
+/// Settings under which each of [`FOLDERS`] has something to analyse.
 pub const PROTOCOLS: &str = "\
 packetbeat.flows:
   timeout: 30s
