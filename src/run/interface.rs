@@ -103,7 +103,8 @@ fn one(section: &Section<'_>) -> Result<Interface, ConfigError> {
         return Err(section.refuse_key("fanout_group", "fanout_group is only valid with af_packet type"));
     }
     Ok(Interface {
-        device: section.string("device")?,
+        // A virtual device's arguments are divided by commas, which references and -E read as a list.
+        device: section.strings("device")?.map(|parts| parts.join(",")),
         kind,
         file: section.string("file")?.filter(|file| !file.is_empty()),
         with_vlans: section.boolean("with_vlans")?.unwrap_or(false),

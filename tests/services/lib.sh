@@ -17,7 +17,7 @@ cached() {
   (
     flock 9
     [ -d "$cache/$name" ] && exit
-    for pause in 5 20 0; do
+    for pause in 5 15 30 60 60 0; do
       fresh=$(mktemp -d "$cache/.$name.XXXXXX")
       (cd "$fresh" && "$@") >"$cache/$name.log" 2>&1 && chmod 755 "$fresh" && mv "$fresh" "$cache/$name" && exit
       rm -rf "$fresh"
@@ -31,7 +31,7 @@ cached() {
 
 # fetch_jars POM: all that the POM names, into the current folder; Maven's own store is in the cache, not in the user's home.
 fetch_jars() {
-  mvn -q -B -f "$1" -Dmaven.repo.local="$cache/maven" \
+  mvn -q -B -U -f "$1" -Dmaven.repo.local="$cache/maven" \
     org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies -DoutputDirectory="$PWD" -DincludeScope=runtime
 }
 
