@@ -81,7 +81,7 @@ fn allocations(capture: &Capture) -> BTreeMap<String, u64> {
     let mut worker = Worker { source, lane };
     SITES.with_borrow_mut(BTreeMap::clear);
     worker.run(&AtomicBool::new(false)).expect("memory does not fail");
-    assert!(worker.lane.counters.connections_closed > worker.source.warm_up, "connections come and go");
+    assert!(worker.lane.counters.flows_closed > worker.source.warm_up, "flows come and go");
     assert_eq!(worker.lane.counters.events_dropped_no_chunk, 0, "the rings are large enough");
     SITES.take()
 }

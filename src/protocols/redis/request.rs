@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The client's direction: arrays of bulk strings and inline commands, read as they come.
 
+use std::io::Write as _;
 use std::ops::Range;
 
 use super::commands::{self, Effect, Subscription};
@@ -19,6 +20,8 @@ const MAX_BULK_BYTES: i64 = 1 << 40;
 /// Capacity that a buffer keeps between commands, and between connections.
 const KEPT_TEXT_BYTES: usize = 16 << 10;
 const SPARE_TEXT_BYTES: usize = 4 << 10;
+/// Capacity of a small buffer; the first that is asked for.
+const SMALL_TEXT_BYTES: usize = 128;
 const LINE_END_BYTES: u64 = 2;
 
 /// A command.
@@ -66,6 +69,11 @@ impl Request {
 
     pub fn effect(&self) -> Effect {
         commands::effect([self.word(0), self.word(1), self.word(2)])
+    }
+
+    /// Whether it may be kept in numbers.
+    pub fn is_small(&self) -> bool {
+        self.text.capacity() + self.unquoted.capacity() <= 2 * SMALL_TEXT_BYTES
     }
 
     /// Gives back what another connection need not have.
@@ -179,6 +187,7 @@ impl RequestReader {
             }
             if !self.begun {
                 self.request.clear();
+                self.request.text.reserve(SMALL_TEXT_BYTES);
                 self.request.start_ns = now_ns;
                 self.begun = true;
             }
@@ -325,20 +334,20 @@ impl RequestReader {
             return self.skip(length, position);
         }
         self.take(length, position);
-        let Request { text: words, unquoted, is_inline, words: ranges, count, invalid, .. } = &mut self.request;
+        let Request { text: words, unquoted: shown, is_inline, words: ranges, count, invalid, .. } = &mut self.request;
         // As it was sent: the header of the array, the words that were there, and what is wrong.
-        let is_array = matches!(self.state, State::Elements { .. });
-        let mut shown = Vec::new();
-        if let (true, State::Elements { left }) = (is_array, self.state) {
-            shown.extend_from_slice(format!("*{} ", u64::from(left) + u64::from(*count)).as_bytes());
+        shown.clear();
+        if let State::Elements { left } = self.state {
+            // Writing into memory does not fail.
+            let _ = write!(shown, "*{} ", u64::from(left) + u64::from(*count));
             if !words.is_empty() {
                 shown.extend_from_slice(words);
                 shown.push(b' ');
             }
         }
         shown.extend_from_slice(text.get(..text.len().min(MAX_LINE_BYTES)).unwrap_or_default().trim_ascii());
-        *words = shown;
-        unquoted.clear();
+        std::mem::swap(words, shown);
+        shown.clear();
         *is_inline = false;
         *ranges = Default::default();
         *count = 0;

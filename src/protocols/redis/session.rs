@@ -16,7 +16,9 @@ use super::request::Request;
 use super::response::{Kind, Response};
 use crate::protocols::{Context, ProtocolCounter};
 
+/// Commands, and of those with a small buffer, that a parser keeps for reuse, so that pipelines allocate nothing.
 const SPARE_REQUESTS: usize = 16;
+const SPARE_SMALL_REQUESTS: usize = 256;
 
 struct Waiting {
     request: Request,
@@ -109,7 +111,7 @@ impl Session {
         while let Some(waiting) = self.pop() {
             self.recycle(waiting.request);
         }
-        self.waiting.shrink_to(SPARE_REQUESTS);
+        self.waiting.shrink_to(SPARE_SMALL_REQUESTS);
         self.waiting_bytes = 0;
         self.given_up = 0;
         self.doubt = None;
@@ -434,8 +436,9 @@ impl Session {
     }
 
     fn recycle(&mut self, mut request: Request) {
-        if self.spare.len() < SPARE_REQUESTS {
-            request.clear();
+        request.clear();
+        let room = if request.is_small() { SPARE_SMALL_REQUESTS } else { SPARE_REQUESTS };
+        if self.spare.len() < room {
             self.spare.push(request);
         }
     }

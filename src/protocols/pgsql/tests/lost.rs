@@ -229,6 +229,18 @@ fn many_results_without_statements_are_cheap() {
 }
 
 #[test]
+fn long_messages_in_one_byte_segments_are_cheap() {
+    let mut bench = logged_in();
+    let long = "x".repeat(300_000);
+    let start = std::time::Instant::now();
+    bench.send_in(ToServer, &query(&format!("SELECT '{long}'")), 1);
+    bench.send_in(ToClient, &one_column("a", &[&long]), 1);
+    bench.send(ToClient, READY);
+    assert!(start.elapsed().as_secs() < 20);
+    assert_eq!(only(&bench)["query"].as_str().map(str::len), Some(long.len() + 9));
+}
+
+#[test]
 fn garbage_is_no_message() {
     let mut bench = bench();
     bench.send(ToServer, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
