@@ -100,6 +100,10 @@ fn tcp_captures(change: impl Fn(&Capture, &mut Rng) -> Capture, sign: impl Fn(&C
         }
         let expected = laboratory.analyse(&capture);
         expected.assert_sound(&name_of(&path));
+        if expected.counters.stream.gaps > 0 {
+            // A hole that nothing fills is told when its time is over; what was published by then depends on what else came.
+            continue;
+        }
         before += sign(&expected.counters);
         let expected = normalised(&expected.events, Flows::LeftOut, ASIDE);
         transactions += expected.len();
