@@ -3,12 +3,18 @@
 //! the next one is taken. No stage calls the next: each answers to this file.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use super::lane::{Lane, Look};
 use crate::capture::{BURST, Burst, Packet, Pressure, Received, Source};
 use crate::wire::Transport;
 
 use arrayvec::ArrayVec;
+
+/// A live source that is asked to stop gives what has arrived: until it has been silent, and this long at least.
+const STOP_GRACE: Duration = Duration::from_millis(150);
+/// … and so long at most.
+const STOP_LIMIT: Duration = Duration::from_millis(800);
 
 pub struct Worker<S: Source> {
     pub source: S,
@@ -18,9 +24,15 @@ pub struct Worker<S: Source> {
 impl<S: Source> Worker<S> {
     /// Runs until the source ends, breaks or `stop` is set; then closes every flow. Answers the source's complaint.
     pub fn run(&mut self, stop: &AtomicBool) -> Result<(), String> {
+        let mut stop_asked = None;
+        let mut idle = false;
         let outcome = loop {
             if stop.load(Ordering::Relaxed) {
-                break Ok(());
+                let waited = stop_asked.get_or_insert_with(Instant::now).elapsed();
+                let drained = (idle && waited >= STOP_GRACE) || waited >= STOP_LIMIT;
+                if drained || self.source.pressure() == Pressure::Lossless {
+                    break Ok(());
+                }
             }
             let mut burst = Burst::new();
             let received = self.source.receive(&mut burst);
@@ -28,6 +40,7 @@ impl<S: Source> Worker<S> {
             self.lane.burst(&burst);
             drop(burst);
             self.source.release(self.lane.strays());
+            idle = received == Received::Idle;
             match received {
                 Received::Packets => {
                     if self.lane.housekeeping() {
