@@ -8,8 +8,8 @@ use dpdk_sys::thread::CpuSet;
 
 use super::interface::{Interface, Kind, Promiscuous};
 use super::settings::Settings;
-use crate::capture::Pressure;
 use crate::capture::dpdk::{Device, HardwarePlan, MemoryPlan, ReplayPace, ReplayPlan};
+use crate::capture::{Pressure, bpf};
 use crate::cli;
 use crate::config::{ConfigError, Section};
 use crate::flow::Secret;
@@ -107,7 +107,7 @@ pub fn plan(
             mtu: dpdk.mtu,
             rx_descriptors: dpdk.rx_descriptors,
             filter: match filter {
-                Some(filter) => compile(&filter, interface.snap_bytes)?,
+                Some(filter) => compile(&filter)?,
                 None => Vec::new(),
             },
             replay,
@@ -129,15 +129,14 @@ pub fn plan(
 }
 
 /// Compiles a filter for Ethernet frames.
-pub fn compile(filter: &str, snap_bytes: u32) -> Result<Vec<ClassicInstruction>, String> {
-    let failed = |why: &dyn std::fmt::Display| format!("packetbeat.interfaces.bpf_filter: {filter:?}: {why}");
-    let handle = pcap::Capture::dead_with_precision(pcap::Linktype::ETHERNET, pcap::Precision::Nano)
-        .map_err(|error| failed(&error))?;
-    let _ = snap_bytes;
-    let program = handle.compile(filter, true).map_err(|error| failed(&error))?;
-    program
-        .get_instructions()
-        .iter()
-        .map(|instruction| instruction.to_string().parse().map_err(|error| failed(&error)))
-        .collect()
+pub fn compile(filter: &str) -> Result<Vec<ClassicInstruction>, String> {
+    let program = bpf::compile(filter, bpf::DLT_ETHERNET)
+        .map_err(|sentence| format!("packetbeat.interfaces.bpf_filter: {filter:?}: {sentence}"))?;
+    let instructions = program.0.iter().map(|instruction| ClassicInstruction {
+        code: instruction.code,
+        jump_true: instruction.jump_true,
+        jump_false: instruction.jump_false,
+        k: instruction.value,
+    });
+    Ok(instructions.collect())
 }
