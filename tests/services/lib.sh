@@ -8,7 +8,7 @@ services=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 cache=${WIREBEAT_CACHE:-$(cd "$services/../.." && pwd)/target/services}
 
 # cached NAME COMMAND…: runs COMMAND in a new folder that becomes $cache/NAME, unless that is there already; a registry that
-# stumbles is asked three times. A lock and a rename: two tests that start at once fetch once, and a broken download leaves
+# stumbles is asked six times. A lock and a rename: two tests that start at once fetch once, and a broken download leaves
 # nothing behind. COMMAND joins its steps with &&, since the shell does not stop at an error inside a condition.
 cached() {
   local name=$1 fresh pause
@@ -23,8 +23,8 @@ cached() {
       rm -rf "$fresh"
       sleep "$pause"
     done
-    echo "$name could not be fetched; the end of $cache/$name.log:" >&2
-    tail -n 5 "$cache/$name.log" >&2
+    echo "$name could not be fetched; from $cache/$name.log:" >&2
+    grep -m 5 . "$cache/$name.log" >&2
     exit 1
   ) 9>"$cache/lock"
 }
