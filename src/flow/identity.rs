@@ -2,13 +2,15 @@
 //! What Packetbeat tells flows of the same addresses and ports apart by: MAC addresses, VLANs, outer addresses.
 
 use super::key::{Orientation, folded};
-use crate::wire::{AddressPair, Decoded, EthernetAddresses, Vlans};
+use super::realm::{self, KeyParts};
+use crate::wire::{AddressPair, Decoded, EthernetAddresses, TunnelLayers, Vlans};
 
 /// The parts of a packet that belong to its flow besides the key; as the flow's first packet had them.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity {
     pub ethernet: Option<EthernetAddresses>,
     pub vlans: Vlans,
+    pub tunnels: TunnelLayers,
     pub outer: Option<AddressPair>,
 }
 
@@ -21,6 +23,7 @@ impl Identity {
                 MacAddresses::Ignored => None,
             },
             vlans: decoded.vlans,
+            tunnels: decoded.tunnels,
             outer: decoded.outer,
         }
     }
@@ -35,16 +38,10 @@ impl Identity {
             add(low);
             add(high);
         }
-        for vlan in self.vlans.ids() {
-            add(u64::from(*vlan) | 1 << 32);
-        }
-        if let Some(outer) = &self.outer {
-            let (low, high) = orientation.ordered(outer.source, outer.destination);
-            for address in [low, high] {
-                let words: [u64; 2] = bytemuck::cast(address);
-                add(words[0]);
-                add(words[1]);
-            }
+        if self.tunnels.is_empty() {
+            self.vlans.ids().iter().for_each(|vlan| add(u64::from(*vlan) | 1 << 32));
+        } else {
+            add(realm::number(&self.tunnels, &self.vlans, self.outer.as_ref(), KeyParts::STANDARD));
         }
         number | 1
     }

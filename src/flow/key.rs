@@ -17,8 +17,9 @@ pub struct FlowKey {
     pub protocol: u8,
     kind: u8,
     reserved: u16,
-    /// 0 for the conversation itself. Else the [`Identity`](super::Identity) of a further flow of the same conversation: the
-    /// same addresses and ports with other MAC addresses, VLANs or outer addresses.
+    /// The [`realm`](super::realm()) of the conversation itself, of a fragment with its identification. Odd: the
+    /// [`Identity`](super::Identity) of a further flow of the same conversation: the same addresses and ports with other
+    /// MAC addresses, VLANs or outer addresses.
     pub variant: u64,
 }
 
@@ -53,7 +54,7 @@ const KIND_LINK: u8 = 2;
 const KIND_FRAGMENT: u8 = 3;
 
 impl FlowKey {
-    /// The key of a decoded packet. A fragment's key is that of its datagram (addresses, protocol, identification). None
+    /// The key of a decoded packet in the realm without tunnels. A fragment's key is that of its datagram (addresses, protocol, identification). None
     /// without any address.
     pub fn of(decoded: &Decoded) -> Option<(FlowKey, Orientation)> {
         let Some(network) = &decoded.network else {
@@ -116,6 +117,16 @@ impl FlowKey {
     pub fn with_variant(self, variant: u64) -> FlowKey {
         FlowKey { variant, ..self }
     }
+
+    /// The same in another realm.
+    #[inline]
+    pub fn within(self, realm: u64) -> FlowKey {
+        match (realm, self.variant) {
+            (0, _) => self,
+            (realm, 0) => self.with_variant(realm),
+            (realm, identification) => self.with_variant(folded(realm, identification ^ 0x9e37_79b9_7f4a_7c15)),
+        }
+    }
 }
 
 /// The secret of the process: without it nobody can aim at one bucket or one worker.
@@ -128,15 +139,17 @@ impl Secret {
         Secret(random.map(|word| word | 1))
     }
 
-    /// Hash of a key: the upper half chooses the worker, the whole the bucket. Fragments share their upper half with the
-    /// messages without ports between their ends, so that ICMP stays in order on one worker.
+    /// Hash of a key: the upper half chooses the worker, the whole the bucket. The upper half is that of the inner addresses and
+    /// ports, whatever the realm. Fragments share it with the messages without ports between their ends, so that ICMP stays in
+    /// order on one worker.
     #[inline]
     pub fn hash(&self, key: &FlowKey) -> u64 {
         let hash = self.mixed(key);
-        if key.kind != KIND_FRAGMENT {
+        if key.variant == 0 && key.kind != KIND_FRAGMENT {
             return hash;
         }
-        let home = self.mixed(&FlowKey { kind: KIND_IP, variant: 0, ..*key });
+        let kind = if key.kind == KIND_FRAGMENT { KIND_IP } else { key.kind };
+        let home = self.mixed(&FlowKey { kind, variant: 0, ..*key });
         home & !u64::from(u32::MAX) | hash & u64::from(u32::MAX)
     }
 

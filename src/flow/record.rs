@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::identity::{Identity, MacAddresses};
 use super::key::{Orientation, folded};
+use super::realm::{self, KeyParts};
 use super::table::{Count, FlowEntry};
 use super::{Selector, community_id};
 use crate::event::{Event, Field, Value, field};
@@ -103,6 +104,7 @@ pub fn fill(
     if key.is_ip() {
         network(event, entry, identity, source, destination);
     }
+    realm::fill(event, &identity.tunnels, identity.outer.as_ref());
     let [forward, reverse] = entry.counts;
     counts(event, forward, field::SOURCE_PACKETS, field::SOURCE_BYTES);
     counts(event, reverse, field::DESTINATION_PACKETS, field::DESTINATION_BYTES);
@@ -125,8 +127,10 @@ fn network(
     destination: (IpAddress, u16),
 ) {
     let inner = AddressPair { source: source.0, destination: destination.0 };
-    let outermost = identity.outer.unwrap_or(inner);
-    match &identity.outer {
+    // Packetbeat opens IP in IP alone, and describes the outer packet then.
+    let outer = identity.outer.filter(|_| identity.tunnels.is_ip_in_ip());
+    let outermost = outer.unwrap_or(inner);
+    match &outer {
         None => {
             event.address(field::SOURCE_IP, IpAddr::from(inner.source));
             event.address(field::DESTINATION_IP, IpAddr::from(inner.destination));
@@ -165,7 +169,8 @@ fn network(
 
 /// Packetbeat's `flow.id`: flags and offsets of the parts, then the parts, each with its lower end first in the order that the
 /// first unequal part gives. For a followed TCP connection Packetbeat appends a process-wide number; here
-/// it is made of the flow's key and start, so that it does not depend on the number of workers.
+/// it is made of the flow's key and start, so that it does not depend on the number of workers. A flow in a tunnel has one too,
+/// of the tunnel.
 struct FlowId {
     bytes: [u8; 160],
     length: usize,
@@ -197,7 +202,7 @@ impl FlowId {
         }
         id.bytes[15] = vlans.len().min(2) as u8;
         if entry.key.is_ip() {
-            if let Some(outer) = &identity.outer {
+            if let Some(outer) = identity.outer.filter(|_| identity.tunnels.is_ip_in_ip()) {
                 id.address(3, 5, outer.source, outer.destination, &mut order);
                 id.bytes[16] += 1;
             }
@@ -215,6 +220,10 @@ impl FlowId {
                 let words: [u64; 6] = bytemuck::cast(entry.key);
                 let number =
                     words.iter().fold(entry.first_ns as u64, |sum, word| folded(sum ^ 0x9e37_79b9, word ^ 0x7f4a_7c15));
+                id.part(11, &number.to_le_bytes());
+            } else if !identity.tunnels.is_empty() && !identity.tunnels.is_ip_in_ip() {
+                let (vlans, outer) = (&identity.vlans, identity.outer.as_ref());
+                let number = realm::number(&identity.tunnels, vlans, outer, KeyParts::STANDARD);
                 id.part(11, &number.to_le_bytes());
             }
         }

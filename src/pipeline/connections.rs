@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::publisher::EventWriter;
 use crate::flow::table::FlowEntry;
-use crate::flow::{FlowKey, Orientation, Selector, community_id};
+use crate::flow::{FlowKey, Orientation, Passage, Selector, community_id};
 use crate::protocols::registry::{Registry, SectionNumber};
 use crate::protocols::{AfterGap, Carrier, Context, Direction, End, Endpoint, FlowView, Parser, Step};
 use crate::stream::held::HeldPool;
@@ -25,6 +25,7 @@ struct Connection {
     /// How the client's packets lie in the flow key.
     client: Orientation,
     view: FlowView,
+    passage: Option<Passage>,
     stream: tcp::Connection,
 }
 
@@ -84,6 +85,7 @@ impl Connections {
             section,
             client,
             view: view(&entry.key, client, decoded),
+            passage: Passage::of(decoded),
             stream: tcp::Connection::default(),
         };
         entry.connection = match self.free.pop() {
@@ -162,7 +164,8 @@ impl Connections {
         let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return };
         let direction = connection.direction(orientation);
         let section = usize::from(connection.section);
-        let mut writer = bench.writer.section(section, bench.now_ns, bench.counters);
+        let mut writer =
+            bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
         let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
         connection.parser.datagram(&mut context, direction, payload, wire_length);
     }
@@ -172,7 +175,8 @@ impl Connections {
         let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return };
         if connection.parser.deadline_ns().is_some_and(|deadline| deadline <= bench.now_ns) {
             let section = usize::from(connection.section);
-            let mut writer = bench.writer.section(section, bench.now_ns, bench.counters);
+            let mut writer =
+                bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
             let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
             connection.parser.expire(&mut context);
         }
@@ -203,7 +207,8 @@ impl Connections {
             connection.finish(&mut self.held, &self.limits, bench);
         }
         let section = usize::from(connection.section);
-        let mut writer = bench.writer.section(section, bench.now_ns, bench.counters);
+        let mut writer =
+            bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
         let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
         connection.parser.finish(&mut context);
         connection.parser.reset();
@@ -230,7 +235,10 @@ impl Connection {
 
     fn give(&mut self, segment: &Segment<'_>, pool: &mut HeldPool, limits: &Limits, bench: &mut Bench<'_>) {
         let mut stream_counters = bench.counters.stream;
-        let mut writer = bench.writer.section(usize::from(self.section), bench.now_ns, bench.counters);
+        let mut writer = bench
+            .writer
+            .section(usize::from(self.section), bench.now_ns, bench.counters)
+            .through(self.passage.as_ref());
         let mut receiver = ParserReceiver {
             parser: &mut *self.parser,
             context: Context { now_ns: bench.now_ns, flow: self.view, publisher: &mut writer },
@@ -242,7 +250,10 @@ impl Connection {
 
     fn finish(&mut self, pool: &mut HeldPool, limits: &Limits, bench: &mut Bench<'_>) {
         let mut stream_counters = bench.counters.stream;
-        let mut writer = bench.writer.section(usize::from(self.section), bench.now_ns, bench.counters);
+        let mut writer = bench
+            .writer
+            .section(usize::from(self.section), bench.now_ns, bench.counters)
+            .through(self.passage.as_ref());
         let mut receiver = ParserReceiver {
             parser: &mut *self.parser,
             context: Context { now_ns: bench.now_ns, flow: self.view, publisher: &mut writer },

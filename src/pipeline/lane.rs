@@ -11,10 +11,10 @@ use crate::capture::{Packet, Placement, Pressure, Share, SourceStatistics, Stray
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
 use crate::flow::table::{Count, FlowEntry, Record, Sense};
-use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, Orientation, RecordSettings, Secret};
+use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, KeyParts, Orientation, RecordSettings, Secret, realm};
 use crate::protocols::registry::SectionNumber;
 use crate::stream::fragments::{Fragment, FragmentLimits, Fragments, Outcome};
-use crate::wire::{self, Decoded, DropReason, FragmentInfo, Transport};
+use crate::wire::{self, Decoded, DropReason, FragmentInfo, Transport, Tunneling};
 
 /// What the lanes of a run have in common.
 #[derive(Clone)]
@@ -23,6 +23,8 @@ pub struct LaneSettings {
     pub records: Option<RecordSettings>,
     pub max_flows: usize,
     pub fragments: FragmentLimits,
+    pub tunneling: Tunneling,
+    pub key_parts: KeyParts,
     pub workers: u16,
     pub secret: Secret,
     /// How long an event waits in a chunk that is not full, in packet time.
@@ -184,7 +186,7 @@ impl Lane {
     pub(super) fn look(&mut self, packet: &Packet<'_>, place: usize) -> Option<Look> {
         let (outcome, joined) = self.decode(packet);
         let looked = match outcome {
-            Ok(decoded) => FlowKey::of(&decoded).map(|(key, orientation)| {
+            Ok(decoded) => self.key(&decoded).map(|(key, orientation)| {
                 let hash = self.table.hash(&key);
                 Look { decoded, key, hash, orientation, joined }
             }),
@@ -233,15 +235,24 @@ impl Lane {
 
     fn decode(&mut self, packet: &Packet<'_>) -> (Result<Decoded, DropReason>, bool) {
         let mut decoded = Decoded::new();
-        match wire::decode_into(packet.link, packet.data, packet.wire_length, &mut decoded) {
+        let tunneling = &self.settings.tunneling;
+        match wire::decode_with(tunneling, packet.link, packet.data, packet.wire_length, &mut decoded) {
             Err(reason) if reason.is_truncation() && !packet.more.is_empty() => {
                 self.join(packet);
                 decoded = Decoded::new();
-                let outcome = wire::decode_into(packet.link, &self.linear, packet.wire_length, &mut decoded);
+                let (tunneling, linear) = (&self.settings.tunneling, &self.linear);
+                let outcome = wire::decode_with(tunneling, packet.link, linear, packet.wire_length, &mut decoded);
                 (outcome.map(|()| decoded), true)
             }
             outcome => (outcome.map(|()| decoded), false),
         }
+    }
+
+    /// The key in the realm of the packet's tunnel.
+    #[inline]
+    fn key(&self, decoded: &Decoded) -> Option<(FlowKey, Orientation)> {
+        let (key, orientation) = FlowKey::of(decoded)?;
+        Some((key.within(realm(decoded, self.settings.key_parts)), orientation))
     }
 
     fn join(&mut self, packet: &Packet<'_>) {
@@ -301,9 +312,9 @@ impl Lane {
             return None;
         };
         let mut decoded = look.decoded;
-        let looked = match wire::decode_transport(&mut decoded, info.protocol, &bytes) {
+        let looked = match wire::decode_transport(&self.settings.tunneling, &mut decoded, info.protocol, &bytes) {
             Ok(()) if matches!(decoded.transport, Transport::Fragment(_)) => Err(DropReason::NestingTooDeep),
-            Ok(()) => Ok(FlowKey::of(&decoded)),
+            Ok(()) => Ok(self.key(&decoded)),
             Err(reason) => Err(reason),
         };
         let (key, orientation) = match looked {
@@ -624,7 +635,9 @@ impl Lane {
     /// The payload of a packet where it is. None when its parts must be joined first: headers or a datagram in several buffers.
     pub(super) fn payload_in_place<'a>(packet: &Packet<'a>, look: &Look) -> Option<Payload<'a>> {
         let in_parts = !packet.more.is_empty();
-        if look.joined || in_parts && !matches!(look.decoded.transport, Transport::Tcp(_)) {
+        // The packet around a tunnelled one may be longer.
+        let simple = matches!(look.decoded.transport, Transport::Tcp(_)) && look.decoded.tunnels.is_empty();
+        if look.joined || in_parts && !simple {
             return None;
         }
         Some(Payload::new(packet.data, packet.more, &look.decoded))

@@ -10,6 +10,7 @@ use crate::capture::Pressure;
 use crate::event::chunk::{Chunk, EncodedEvent};
 use crate::event::json::Encoder;
 use crate::event::{Constants, Event, Value, field};
+use crate::flow::Passage;
 use crate::outputs::config::Routing;
 use crate::outputs::router::{ROOM_BYTES, Router};
 use crate::processors::{Chain, Outcome};
@@ -95,7 +96,7 @@ impl EventWriter {
 
     /// Lends the writer to the events of a section.
     pub fn section<'a>(&'a mut self, section: usize, now_ns: i64, counters: &'a mut Counters) -> SectionWriter<'a> {
-        SectionWriter { writer: self, section, now_ns, counters }
+        SectionWriter { writer: self, section, now_ns, counters, passage: None }
     }
 
     /// Sends a chunk that is not full when its first event has waited long enough.
@@ -234,6 +235,7 @@ pub struct SectionWriter<'a> {
     section: usize,
     now_ns: i64,
     counters: &'a mut Counters,
+    passage: Option<&'a Passage>,
 }
 
 impl Publisher for SectionWriter<'_> {
@@ -244,6 +246,9 @@ impl Publisher for SectionWriter<'_> {
 
     fn publish(&mut self) {
         let event = &mut self.writer.event;
+        if let Some(passage) = self.passage {
+            passage.fill(event);
+        }
         let ends = (event.get(field::SOURCE_IP), event.get(field::DESTINATION_IP));
         if let (Some(Value::Address(source)), Some(Value::Address(destination))) = ends {
             let direction = self.writer.settings.perimeter.direction(source, destination);
@@ -264,7 +269,12 @@ impl Publisher for SectionWriter<'_> {
     }
 }
 
-impl SectionWriter<'_> {
+impl<'a> SectionWriter<'a> {
+    /// Events say through which tunnel the flow came.
+    pub fn through(self, passage: Option<&'a Passage>) -> SectionWriter<'a> {
+        SectionWriter { passage, ..self }
+    }
+
     /// Completes the event of a flow, which has no direction.
     pub fn publish_flow(&mut self) {
         self.counters.flow_reports += 1;

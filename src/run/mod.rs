@@ -11,6 +11,7 @@ mod live;
 mod route;
 pub mod settings;
 mod sources;
+mod tunnels;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -135,6 +136,8 @@ fn run_with(
                 records: settings.records,
                 max_flows: settings.bounds.max_flows,
                 fragments: settings.bounds.fragments,
+                tunneling: settings.bounds.tunneling,
+                key_parts: settings.bounds.key_parts,
                 // Each group has its own.
                 workers: 1,
                 secret,

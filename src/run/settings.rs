@@ -12,15 +12,16 @@ use crate::cli::COMPATIBLE_PACKETBEAT;
 use crate::config::{ConfigError, Configuration, Node, Section, Value as ConfigValue};
 use crate::event::json::Precision;
 use crate::event::{Constants, Schema};
-use crate::flow::RecordSettings;
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::Counters as RecordCounters;
+use crate::flow::{KeyParts, RecordSettings};
 use crate::outputs::config::Routing;
 use crate::pipeline::publisher::{EventSettings, Outgoing, Treatment};
 use crate::processors::{self, Chain, Prepared};
 use crate::protocols::{Perimeter, Registry};
 use crate::stream::Limits;
 use crate::stream::fragments::FragmentLimits;
+use crate::wire::Tunneling;
 
 /// Everything that is read before anything starts.
 pub struct Settings {
@@ -46,6 +47,8 @@ pub struct Bounds {
     pub streams: Limits,
     pub stream_idle_ns: i64,
     pub fragments: FragmentLimits,
+    pub tunneling: Tunneling,
+    pub key_parts: KeyParts,
     pub chunk_bytes: usize,
     /// Chunks of each worker.
     pub chunks: usize,
@@ -278,7 +281,10 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
         Some(wirebeat) => wirebeat.boolean("filter_files")?.unwrap_or(false),
         None => false,
     };
+    let (tunneling, key_parts) = super::tunnels::read(wirebeat.as_ref())?;
     Ok(Bounds {
+        tunneling,
+        key_parts,
         filter_files,
         workers: unsigned("workers", 1..=1024)?.map(|workers| workers as u16),
         max_flows: unsigned("flows.max", 1..=1 << 31)?.unwrap_or(1 << 20) as usize,

@@ -7,6 +7,7 @@
 use super::decoded::Decoded;
 use super::drop_reason::DropReason;
 
+#[derive(Clone)]
 pub(super) struct Cursor<'frame> {
     /// The captured bytes from here on.
     captured: &'frame [u8],
@@ -64,6 +65,12 @@ impl<'frame> Cursor<'frame> {
     #[inline]
     pub(super) fn remaining(&self) -> usize {
         self.end.min(self.wire_end).saturating_sub(self.offset)
+    }
+
+    /// What was captured from here to that end.
+    #[inline]
+    pub(super) fn rest(&self) -> &'frame [u8] {
+        self.captured.get(..self.remaining()).unwrap_or(self.captured)
     }
 
     /// The payload begins here.

@@ -3,17 +3,20 @@
 
 use super::address::{AddressPair, MacAddress};
 use super::tcp::TcpHeader;
+use super::tunnel::{TunnelKind, TunnelLayers};
 
 /// The addresses, ports and payload place of one frame.
 ///
 /// A frame without IP (ARP, LLDP, …) has MAC addresses and VLANs only; Packetbeat makes MAC-only flows of these.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decoded {
-    /// The Ethernet addresses; none on links that do not have both.
+    /// The innermost Ethernet addresses; none on links that do not have both.
     pub ethernet: Option<EthernetAddresses>,
-    /// VLAN ids, outermost first.
+    /// VLAN ids, outermost first, those inside of tunnels too.
     pub vlans: Vlans,
-    /// The outermost IP addresses, when the analysed ones are inside another IP header.
+    /// The tunnels around the analysed headers.
+    pub tunnels: TunnelLayers,
+    /// The outermost IP addresses, when the analysed headers are inside another IP header.
     pub outer: Option<AddressPair>,
     /// The innermost IP header: the one that is analysed.
     pub network: Option<Network>,
@@ -34,6 +37,7 @@ impl Decoded {
         Self {
             ethernet: None,
             vlans: Vlans::new(),
+            tunnels: TunnelLayers::new(),
             outer: None,
             network: None,
             transport: Transport::None,
@@ -56,6 +60,19 @@ impl Decoded {
             self.outer.get_or_insert(enclosing.addresses);
         }
         self.network = Some(network);
+    }
+
+    /// Notes that what follows is inside of a tunnel.
+    pub(super) fn enter_tunnel(&mut self, kind: TunnelKind, id: Option<u32>) {
+        self.tunnels.push(kind, id, self.vlans.depth());
+    }
+
+    /// Notes that what follows is a frame of its own: it may be without IP.
+    pub(super) fn enter_ethernet(&mut self) {
+        if let Some(enclosing) = self.network.take() {
+            self.outer.get_or_insert(enclosing.addresses);
+        }
+        self.transport = Transport::None;
     }
 }
 

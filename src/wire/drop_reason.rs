@@ -83,6 +83,42 @@ drop_reasons! {
     IcmpTruncated => "icmp_truncated",
     /// The datagram has no room for an ICMP header.
     IcmpLengthInvalid => "icmp_length_invalid",
+    /// A tunnel has no room for the Ethernet header of its frame.
+    InnerEthernetInvalid => "inner_ethernet_invalid",
+    /// The capture ends inside a GRE header.
+    GreTruncated => "gre_truncated",
+    /// A GRE header that is longer than the datagram.
+    GreInvalid => "gre_invalid",
+    /// The capture ends inside an ERSPAN header.
+    ErspanTruncated => "erspan_truncated",
+    /// An ERSPAN header that is longer than the datagram.
+    ErspanInvalid => "erspan_invalid",
+    /// The capture ends inside a VXLAN header.
+    VxlanTruncated => "vxlan_truncated",
+    /// The capture ends inside a Geneve header or its options.
+    GeneveTruncated => "geneve_truncated",
+    /// Geneve options that are longer than the datagram.
+    GeneveInvalid => "geneve_invalid",
+    /// The capture ends inside a GTP-U header or its extension headers.
+    GtpTruncated => "gtp_truncated",
+    /// GTP-U extension headers that are longer than the message, of no length, or more than eight.
+    GtpInvalid => "gtp_invalid",
+    /// The capture ends inside an MPLS label stack, or before it shows what is behind.
+    MplsTruncated => "mpls_truncated",
+    /// A label stack that does not end within the packet or within sixteen labels.
+    MplsInvalid => "mpls_invalid",
+    /// The capture ends inside a PPPoE header.
+    PppoeTruncated => "pppoe_truncated",
+    /// The packet around it has no room for a PPPoE header.
+    PppoeInvalid => "pppoe_invalid",
+    /// The capture ends inside a PPP header.
+    PppTruncated => "ppp_truncated",
+    /// The tunnel has no room for a PPP header.
+    PppInvalid => "ppp_invalid",
+    /// The capture ends inside an L2TP header.
+    L2tpTruncated => "l2tp_truncated",
+    /// An L2TP header that is longer than the datagram or than its own length says.
+    L2tpInvalid => "l2tp_invalid",
 }
 
 impl DropReason {
@@ -110,6 +146,15 @@ impl DropReason {
                 | Self::TcpHeaderTruncated
                 | Self::UdpHeaderTruncated
                 | Self::IcmpTruncated
+                | Self::GreTruncated
+                | Self::ErspanTruncated
+                | Self::VxlanTruncated
+                | Self::GeneveTruncated
+                | Self::GtpTruncated
+                | Self::MplsTruncated
+                | Self::PppoeTruncated
+                | Self::PppTruncated
+                | Self::L2tpTruncated
         )
     }
 }

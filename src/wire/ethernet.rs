@@ -20,4 +20,11 @@ pub(super) fn decode(cursor: &mut Cursor<'_>, decoded: &mut Decoded) -> Result<N
     Ok(llc::next_by_type_or_length(cursor, u16::from_be_bytes([type_0, type_1])))
 }
 
+/// The Ethernet header of a frame in a tunnel, whose addresses are the ones that count.
+pub(super) fn decode_inner(cursor: &mut Cursor<'_>, decoded: &mut Decoded) -> Result<Next, DropReason> {
+    cursor.header::<HEADER_BYTES>(DropReason::EthernetTruncated, DropReason::InnerEthernetInvalid)?;
+    decoded.enter_ethernet();
+    decode(cursor, decoded)
+}
+
 const HEADER_BYTES: usize = 14;

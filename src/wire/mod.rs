@@ -15,28 +15,39 @@ pub mod decoded;
 pub mod drop_reason;
 pub mod link_type;
 pub mod tcp;
+pub mod tunnel;
 
 mod authentication_header;
 mod cursor;
+mod erspan;
 mod ethernet;
+mod geneve;
+mod gre;
+mod gtp;
 mod icmp;
 mod ipv4;
 mod ipv6;
 mod ipv6_extension;
+mod l2tp;
 mod linux_cooked;
 mod llc;
 mod loopback;
+mod mpls;
 mod next;
+mod ppp;
+mod pppoe;
 mod raw_ip;
 mod udp;
 mod vlan;
+mod vxlan;
 
 #[cfg(test)]
 mod tests;
 
 pub use address::{AddressPair, IpAddress, MacAddress};
-pub use decode::{decode, decode_into, decode_transport};
+pub use decode::{decode, decode_into, decode_transport, decode_with};
 pub use decoded::{Decoded, EthernetAddresses, FragmentInfo, IpVersion, Network, Transport, Vlans};
 pub use drop_reason::DropReason;
 pub use link_type::LinkType;
 pub use tcp::{TcpFlags, TcpHeader};
+pub use tunnel::{TunnelKind, TunnelLayers, Tunneling};

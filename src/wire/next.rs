@@ -17,6 +17,25 @@ pub(super) enum Next {
     Ipv6Extension,
     Ipv6Fragment,
     AuthenticationHeader,
+    /// An Ethernet frame in a tunnel.
+    InnerEthernet,
+    /// An IP header, whose first four bits tell the version.
+    AnyIp,
+    /// IPv4 in IP.
+    Ipv4InIp,
+    /// IPv6 in IP.
+    Ipv6InIp,
+    Gre,
+    Erspan2,
+    Erspan3,
+    Mpls,
+    MplsInIp,
+    Pppoe,
+    /// Behind a UDP header whose ports say so.
+    Vxlan,
+    Geneve,
+    GtpU,
+    L2tp,
     /// Transport of another protocol, by its IANA number.
     OtherTransport(u8),
     /// Nothing that belongs to IP.
@@ -33,7 +52,17 @@ impl Next {
             0x0800 => Self::Ipv4,
             0x86dd => Self::Ipv6,
             0x8100 | 0x88a8 | 0x9100 | 0x9200 | 0x9300 => Self::Vlan,
+            0x8847 | 0x8848 => Self::Mpls,
+            0x8864 => Self::Pppoe,
             _ => Self::Payload,
+        }
+    }
+
+    /// By the EtherType in a tunnel's header, which has one for Ethernet itself (transparent Ethernet bridging, RFC 1701).
+    pub(super) const fn from_tunnel_protocol(ethertype: u16) -> Self {
+        match ethertype {
+            0x6558 => Self::InnerEthernet,
+            ethertype => Self::from_ethertype(ethertype),
         }
     }
 
@@ -48,8 +77,10 @@ impl Next {
             (17, _) => Self::Udp,
             (1, _) => Self::Icmp,
             (58, _) => Self::Icmp6,
-            (4, _) => Self::Ipv4,
-            (41, _) => Self::Ipv6,
+            (4, _) => Self::Ipv4InIp,
+            (41, _) => Self::Ipv6InIp,
+            (47, _) => Self::Gre,
+            (137, _) => Self::MplsInIp,
             (51, _) => Self::AuthenticationHeader,
             (44, IpVersion::V6) => Self::Ipv6Fragment,
             // Hop-by-hop, routing, destination options, mobility, HIP, shim6.

@@ -5,9 +5,14 @@ use super::cursor::Cursor;
 use super::decoded::{Decoded, Transport};
 use super::drop_reason::DropReason;
 use super::next::Next;
+use super::tunnel::{TunnelKind, Tunneling};
 
 #[inline]
-pub(super) fn decode(cursor: &mut Cursor<'_>, decoded: &mut Decoded) -> Result<Next, DropReason> {
+pub(super) fn decode(
+    cursor: &mut Cursor<'_>,
+    decoded: &mut Decoded,
+    tunneling: &Tunneling,
+) -> Result<Next, DropReason> {
     let &[s0, s1, d0, d1, length_0, length_1, _, _] =
         cursor.header::<HEADER_BYTES>(DropReason::UdpHeaderTruncated, DropReason::UdpLengthInvalid)?;
     let length_bytes = usize::from(u16::from_be_bytes([length_0, length_1]));
@@ -19,10 +24,20 @@ pub(super) fn decode(cursor: &mut Cursor<'_>, decoded: &mut Decoded) -> Result<N
         cursor.limit(length_bytes);
     }
     cursor.advance(HEADER_BYTES, DropReason::UdpHeaderTruncated, DropReason::UdpLengthInvalid)?;
-    decoded.transport =
-        Transport::Udp { source_port: u16::from_be_bytes([s0, s1]), destination_port: u16::from_be_bytes([d0, d1]) };
+    let (source_port, destination_port) = (u16::from_be_bytes([s0, s1]), u16::from_be_bytes([d0, d1]));
+    decoded.transport = Transport::Udp { source_port, destination_port };
+    // Noted also for a tunnel's port: what comes there may be something else.
     cursor.payload_begins(decoded);
-    Ok(Next::Done)
+    match tunneling.by_ports(source_port, destination_port) {
+        Some(kind) if tunneling.admits(kind, &decoded.tunnels) => Ok(match kind {
+            TunnelKind::Vxlan => Next::Vxlan,
+            TunnelKind::Geneve => Next::Geneve,
+            TunnelKind::GtpU => Next::GtpU,
+            TunnelKind::L2tp => Next::L2tp,
+            _ => Next::Done,
+        }),
+        _ => Ok(Next::Done),
+    }
 }
 
 const HEADER_BYTES: usize = 8;

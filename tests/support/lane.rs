@@ -78,6 +78,8 @@ impl Laboratory {
                 records: settings.records,
                 max_flows: bounds.max_flows,
                 fragments: bounds.fragments,
+                tunneling: bounds.tunneling,
+                key_parts: bounds.key_parts,
                 workers: 1,
                 secret: Secret::new([1, 2, 3, 4]),
                 chunk_age_ns: bounds.chunk_age_ns,
