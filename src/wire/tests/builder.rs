@@ -196,6 +196,7 @@ pub fn frames() -> Vec<(&'static str, crate::wire::LinkType, Vec<u8>)> {
         ("mpls in ip", Ethernet, ethernet(0x0800, &outer_ipv4(137, &[&[0, 2, 1, 64][..], &packet].concat()))),
         ("pppoe", Ethernet, ethernet(0x8864, &pppoe(&[0, 0x21], &packet))),
         ("vxlan in gre", Ethernet, in_gre(&[0, 0, 8, 0], &in_udp(4789, &VXLAN_7, &frame)[14..])),
+        ("pppoe in vxlan", Ethernet, in_udp(4789, &VXLAN_7, &inner_ethernet(0x8864, &pppoe(&[0, 0x21], &packet)))),
         ("arp in vxlan", Ethernet, in_udp(4789, &VXLAN_7, &inner_ethernet(0x0806, &[0; 28]))),
         ("arp", Ethernet, ethernet(0x0806, &[0; 28])),
         ("sctp", Ethernet, ethernet(0x0800, &ipv4(132, &[0; 16]))),

@@ -154,7 +154,9 @@ fn what_is_no_tunnel_is_a_packet_of_the_outer_addresses() {
 
 #[test]
 fn headers_that_contradict_their_packet_have_names() {
-    let cases: [(Vec<u8>, DropReason); 12] = [
+    let short_pppoe = inner_ethernet(0x8864, &[0x11, 0, 0]);
+    let cases: [(Vec<u8>, DropReason); 13] = [
+        (in_udp(4789, &VXLAN_7, &short_pppoe), DropReason::PppoeInvalid),
         (in_gre(&[0, 0, 8], &[]), DropReason::GreInvalid),
         (in_gre(&[0xb0, 0, 8, 0, 1, 2, 3, 4], &[]), DropReason::GreInvalid),
         (in_gre(&[0x10, 0, 0x88, 0xbe, 0, 0, 0, 1, 0x10, 0], &[]), DropReason::ErspanInvalid),
