@@ -38,10 +38,8 @@ impl Identity {
             add(low);
             add(high);
         }
-        if self.tunnels.is_empty() {
-            self.vlans.ids().iter().for_each(|vlan| add(u64::from(*vlan) | 1 << 32));
-        } else {
-            add(realm::number(&self.tunnels, &self.vlans, self.outer.as_ref(), KeyParts::STANDARD));
+        if !self.tunnels.is_empty() || !self.vlans.ids().is_empty() {
+            add(realm::number(&self.tunnels, &self.vlans, self.outer.as_ref(), KeyParts::ALL));
         }
         number | 1
     }

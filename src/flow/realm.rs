@@ -16,14 +16,17 @@ pub struct KeyParts {
     pub vlan: bool,
     /// The outer addresses, where a tunnel has no id that both directions share.
     pub outer: bool,
-    /// VLAN tags of packets that came through no tunnel. Packetbeat's transactions do not know them: request and response may
-    /// be mirrored from different VLANs.
+    /// VLAN tags of packets that came through no tunnel, or from a mirror in one (ERSPAN). Packetbeat's transactions do not
+    /// know them: request and response may be mirrored from different VLANs.
     pub plain_vlan: bool,
 }
 
 impl KeyParts {
     /// All of a tunnel.
-    pub const STANDARD: KeyParts = KeyParts { id: true, vlan: true, outer: true, plain_vlan: false };
+    pub const STANDARD: KeyParts = KeyParts { plain_vlan: false, ..KeyParts::ALL };
+
+    /// Everything: what tells flow reports apart.
+    pub(super) const ALL: KeyParts = KeyParts { id: true, vlan: true, outer: true, plain_vlan: true };
 }
 
 impl Default for KeyParts {
@@ -55,9 +58,9 @@ pub(super) fn number(tunnels: &TunnelLayers, vlans: &Vlans, outer: Option<&Addre
             None => by_outer = true,
         }
     }
-    let skipped = if tunnels.is_empty() { 0 } else { tunnels.outside_vlans() };
-    if if tunnels.is_empty() { parts.plain_vlan } else { parts.vlan } {
-        vlans.ids().iter().skip(skipped).for_each(|vlan| add(u64::from(*vlan) | 1 << 48));
+    let plain = tunnels.is_empty() || tunnels.end_in_mirror();
+    if if plain { parts.plain_vlan } else { parts.vlan } {
+        vlans.ids().iter().skip(tunnels.outside_vlans()).for_each(|vlan| add(u64::from(*vlan) | 1 << 48));
     }
     if let Some(outer) = outer.filter(|_| by_outer && parts.outer) {
         let (low, high) = match outer.source <= outer.destination {

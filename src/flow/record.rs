@@ -223,7 +223,7 @@ impl FlowId {
                 id.part(11, &number.to_le_bytes());
             } else if !identity.tunnels.is_empty() && !identity.tunnels.is_ip_in_ip() {
                 let (vlans, outer) = (&identity.vlans, identity.outer.as_ref());
-                let number = realm::number(&identity.tunnels, vlans, outer, KeyParts::STANDARD);
+                let number = realm::number(&identity.tunnels, vlans, outer, KeyParts::ALL);
                 id.part(11, &number.to_le_bytes());
             }
         }

@@ -103,8 +103,13 @@ mod tests {
             ports
         };
         assert_eq!(ports(tunneling), ports(Tunneling::STANDARD));
-        let expected =
-            [(1701, TunnelKind::L2tp), (2152, TunnelKind::GtpU), (4789, TunnelKind::Vxlan), (6081, TunnelKind::Geneve)];
+        let expected = [
+            (1701, TunnelKind::L2tp),
+            (2152, TunnelKind::GtpU),
+            (4789, TunnelKind::Vxlan),
+            (4790, TunnelKind::Vxlan),
+            (6081, TunnelKind::Geneve),
+        ];
         assert_eq!(ports(tunneling), expected);
     }
 

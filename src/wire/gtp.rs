@@ -16,12 +16,14 @@ pub(super) fn decode(cursor: &mut Cursor<'_>, decoded: &mut Decoded) -> Result<N
     }
     let &[flags, message, length_0, length_1, t0, t1, t2, t3] =
         cursor.header::<FIXED_BYTES>(DropReason::GtpTruncated, DropReason::GtpInvalid)?;
-    if flags & VERSION_AND_TYPE_MASK != VERSION_1_GTP || message != USER_DATA {
+    let length = usize::from(u16::from_be_bytes([length_0, length_1]));
+    let fits = FIXED_BYTES + length <= cursor.remaining();
+    if flags & VERSION_AND_TYPE_MASK != VERSION_1_GTP || message != USER_DATA || !fits {
         return Ok(Next::Done);
     }
     let mut inside = cursor.clone();
     inside.advance(FIXED_BYTES, DropReason::GtpTruncated, DropReason::GtpInvalid)?;
-    inside.limit(usize::from(u16::from_be_bytes([length_0, length_1])));
+    inside.limit(length);
     if flags & ANY_OPTION != 0 {
         let &[_, _, _, mut extension] =
             inside.header::<OPTION_BYTES>(DropReason::GtpTruncated, DropReason::GtpInvalid)?;

@@ -15,7 +15,7 @@ pub enum TunnelKind {
     Gre,
     /// Types I, II and III (draft-foschiano-erspan).
     Erspan,
-    /// RFC 7348.
+    /// RFC 7348; the second port is that of its generic protocol extension.
     Vxlan,
     /// RFC 8926.
     Geneve,
@@ -65,12 +65,22 @@ impl TunnelKind {
     /// The UDP ports of this kind unless the settings name others.
     pub const fn standard_ports(self) -> &'static [u16] {
         match self {
-            Self::Vxlan => &[4789],
+            Self::Vxlan => &[4789, 4790],
             Self::Geneve => &[6081],
             Self::GtpU => &[2152],
             Self::L2tp => &[1701],
             _ => &[],
         }
+    }
+
+    /// Whether the port may be the sender's alone: an initiator of L2TP chooses its own, and some senders of GTP-U do.
+    const fn counts_by_source(self) -> bool {
+        matches!(self, Self::L2tp | Self::GtpU)
+    }
+
+    /// Whether it brings what a mirror saw, not the traffic of a network of its own.
+    pub const fn is_mirror(self) -> bool {
+        matches!(self, Self::Erspan)
     }
 
     /// Whether both directions have the same id. The others' ids are given by the receiver.
@@ -94,7 +104,7 @@ pub struct Tunneling {
     /// 0 where there is none.
     ports: [u16; PORTS_MAXIMUM],
     kinds: [TunnelKind; PORTS_MAXIMUM],
-    /// Those of L2TP, whose initiator may choose its own.
+    /// Those of L2TP and GTP-U, which may be the sender's alone.
     source_ports: [u16; PORTS_MAXIMUM],
 }
 
@@ -114,14 +124,10 @@ impl Tunneling {
         let mut number = 0;
         while number < TunnelKind::ALL.len() {
             let kind = TunnelKind::ALL[number];
-            all.opened |= 1 << kind as u8;
-            if let [port] = kind.standard_ports() {
-                all.ports[number] = *port;
-                all.kinds[number] = kind;
-                if matches!(kind, TunnelKind::L2tp) {
-                    all.source_ports[number] = *port;
-                }
-            }
+            all = match all.opened(kind, kind.standard_ports()) {
+                Some(more) => more,
+                None => panic!("there is room for all standard ports"),
+            };
             number += 1;
         }
         all
@@ -133,15 +139,22 @@ impl Tunneling {
     }
 
     /// Opens a kind, those over UDP on these ports. None when there is no room for so many ports.
-    pub fn opened(mut self, kind: TunnelKind, ports: &[u16]) -> Option<Self> {
+    pub const fn opened(mut self, kind: TunnelKind, ports: &[u16]) -> Option<Self> {
         self.opened |= 1 << kind as u8;
-        for port in ports {
-            let place = self.ports.iter().position(|taken| *taken == 0)?;
-            self.ports[place] = *port;
-            self.kinds[place] = kind;
-            if kind == TunnelKind::L2tp {
-                self.source_ports[place] = *port;
+        let (mut place, mut next) = (0, 0);
+        while next < ports.len() {
+            if place == PORTS_MAXIMUM {
+                return None;
             }
+            if self.ports[place] == 0 {
+                self.ports[place] = ports[next];
+                self.kinds[place] = kind;
+                if kind.counts_by_source() {
+                    self.source_ports[place] = ports[next];
+                }
+                next += 1;
+            }
+            place += 1;
         }
         Some(self)
     }
@@ -173,7 +186,7 @@ impl Tunneling {
     #[cold]
     fn kind_of(&self, source: u16, destination: u16) -> Option<TunnelKind> {
         let kind = |port: u16| self.udp_ports().find(|(known, _)| *known == port).map(|(_, kind)| kind);
-        kind(destination).or_else(|| kind(source).filter(|kind| *kind == TunnelKind::L2tp))
+        kind(destination).or_else(|| kind(source).filter(|kind| kind.counts_by_source()))
     }
 }
 
@@ -221,6 +234,11 @@ impl TunnelLayers {
     /// How many VLAN tags are outside of the innermost tunnel.
     pub fn outside_vlans(&self) -> usize {
         usize::from(self.outside_vlans)
+    }
+
+    /// Whether the innermost is a mirror's.
+    pub fn end_in_mirror(&self) -> bool {
+        self.iter().last().is_some_and(|(kind, _)| kind.is_mirror())
     }
 
     /// Whether all are IP in IP, which Packetbeat opens too.

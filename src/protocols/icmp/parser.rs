@@ -82,7 +82,9 @@ impl Parser for IcmpParser {
                 self.waiting.push_back((key, seen));
             }
             Role::Reply => {
-                let requests = direction.opposite();
+                // Of a machine that talks to itself all messages go one way.
+                let to_itself = context.flow.client.address == context.flow.server.address;
+                let requests = if to_itself { direction } else { direction.opposite() };
                 let request = self.take(Key { identity: message.identity, reply: message.kind, requests });
                 if request.is_none() {
                     context.count(ProtocolCounter::UnmatchedResponses, 1);

@@ -166,6 +166,7 @@ pub fn frames() -> Vec<(&'static str, crate::wire::LinkType, Vec<u8>)> {
         ("icmp6", Ethernet, ethernet(0x86dd, &ipv6(58, &echo(128, b"data")))),
         ("ipv4 fragment", Ethernet, ethernet(0x0800, &ipv4_with(17, 0x2000, &[], &udp(b"data")))),
         ("ipv6 fragment", Ethernet, ethernet(0x86dd, &ipv6(44, &ipv6_fragment(17, 1, &udp(b"data"))))),
+        ("late ipv6 fragment", Ethernet, ethernet(0x86dd, &ipv6(44, &ipv6_fragment(17, 0xfff1, &udp(b"data"))))),
         ("ipv6 atomic fragment", Ethernet, ethernet(0x86dd, &ipv6(44, &ipv6_fragment(17, 0, &udp(b"data"))))),
         ("ipv6 extensions", Ethernet, ethernet(0x86dd, &ipv6(extensions.0, &extensions.1))),
         ("ipv6 ah", Ethernet, ethernet(0x86dd, &ipv6(51, &authentication_header(6, &tcp(&[], b"data"))))),
@@ -177,6 +178,8 @@ pub fn frames() -> Vec<(&'static str, crate::wire::LinkType, Vec<u8>)> {
         ("6in6", Ethernet, ethernet(0x86dd, &ipv6(41, &ipv6(17, &udp(b"data"))))),
         ("snap", Ethernet, ethernet(40, &[&[0xaa, 0xaa, 3, 0, 0, 0, 8, 0][..], &ipv4(17, &udp(b"data"))].concat())),
         ("vxlan", Ethernet, in_udp(4789, &VXLAN_7, &frame)),
+        ("vxlan with a group", Ethernet, in_udp(4789, &[0x88, 0, 1, 2, 0, 0, 7, 0], &frame)),
+        ("vxlan of ip", Ethernet, in_udp(4790, &[0x0c, 0, 0, 1, 0, 0, 7, 0], &packet)),
         ("geneve", Ethernet, in_udp(6081, &GENEVE_7, &frame)),
         ("gtp", Ethernet, in_udp(2152, &gtp(0, packet.len()), &packet)),
         (

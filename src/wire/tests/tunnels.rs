@@ -14,7 +14,9 @@ use TunnelKind::*;
 fn every_tunnel_is_opened() {
     // Name, tunnels, whether there are outer addresses, whether an Ethernet header is inside, VLANs.
     type Case = (&'static str, Vec<(TunnelKind, Option<u32>)>, bool, bool, &'static [u16]);
-    let cases: [Case; 16] = [
+    let cases: [Case; 18] = [
+        ("vxlan with a group", vec![(Vxlan, Some(7))], true, true, &[]),
+        ("vxlan of ip", vec![(Vxlan, Some(7))], true, false, &[]),
         ("vxlan", vec![(Vxlan, Some(7))], true, true, &[]),
         ("geneve", vec![(Geneve, Some(7))], true, true, &[]),
         ("gtp", vec![(GtpU, Some(0x0102_0304))], true, false, &[]),
@@ -103,7 +105,8 @@ fn mpls_contents_are_judged_by_their_first_bytes() {
 fn what_is_no_tunnel_is_a_packet_of_the_outer_addresses() {
     let packet = ipv4(17, &udp(b"data"));
     let inside = inner_ethernet(0x0800, &packet);
-    let udp_cases: [(u16, Vec<u8>, &[u8]); 13] = [
+    let udp_cases: [(u16, Vec<u8>, &[u8]); 14] = [
+        (2152, gtp(0, packet.len() + 1), &packet),
         (4789, b"\x08\0\0".to_vec(), &[]),
         (4789, [0, 0, 0, 0, 0, 0, 7, 0].to_vec(), &inside),
         (4789, [8, 0, 0, 1, 0, 0, 7, 0].to_vec(), &inside),
@@ -168,7 +171,7 @@ fn headers_that_contradict_their_packet_have_names() {
         (in_udp(6081, &[0x3f, 0, 8, 0, 0, 0, 7, 0], &[0x45; 40]), DropReason::GeneveInvalid),
         (in_udp(2152, &gtp(4, 8), &[0, 0, 0, 0x85, 0, 0, 0, 0]), DropReason::GtpInvalid),
         (
-            in_udp(2152, &gtp(4, 200), &[&[0, 0, 0, 0x85][..], &[1, 0, 0, 0x85].repeat(40)].concat()),
+            in_udp(2152, &gtp(4, 164), &[&[0, 0, 0, 0x85][..], &[1, 0, 0, 0x85].repeat(40)].concat()),
             DropReason::GtpInvalid,
         ),
         (in_udp(1701, &[0x42, 2, 0xff, 0, 0, 3, 0, 4, 0xff, 0], &[]), DropReason::L2tpInvalid),
@@ -213,12 +216,17 @@ fn ports_can_be_others() {
     let mut decoded = Decoded::new();
     decode_with(&tunneling, LinkType::Ethernet, &frame, frame.len() as u32, &mut decoded).expect("a good frame");
     assert_eq!(decoded.tunnels.iter().next(), Some((Vxlan, Some(7))));
-    // An L2TP server answers from its port to any.
+    // An L2TP server answers from its port to any, and so do some of GTP-U.
     let mut frame = in_udp(1701, &l2tp(64), &[&[0x21][..], &ipv4(17, &udp(b"data"))].concat());
     let (source, destination) = (14 + 20, 14 + 22);
     frame.copy_within(destination..destination + 2, source);
     frame[destination..destination + 2].copy_from_slice(&[0x9c, 0x40]);
     assert_eq!(good(&frame).tunnels.iter().next().map(|tunnel| tunnel.0), Some(L2tp));
+    let packet = ipv4(17, &udp(b"data"));
+    let mut frame = in_udp(2152, &gtp(0, packet.len()), &packet);
+    frame.copy_within(destination..destination + 2, source);
+    frame[destination..destination + 2].copy_from_slice(&[0x9c, 0x40]);
+    assert_eq!(good(&frame).tunnels.iter().next().map(|tunnel| tunnel.0), Some(GtpU));
     let ports: Vec<u16> = (1..=PORTS_MAXIMUM as u16).collect();
     assert!(Tunneling::CLOSED.opened(Vxlan, &ports).is_some());
     assert!(Tunneling::STANDARD.opened(Vxlan, &ports).is_none());
