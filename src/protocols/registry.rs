@@ -145,7 +145,8 @@ impl Registry {
     }
 
     /// The BPF filter that Packetbeat makes of the ports when flows are off (section 5.3). None when nothing is configured.
-    pub fn bpf_filter(&self, with_vlans: bool) -> Option<String> {
+    /// `tunnels` are terms that let tunnels in.
+    pub fn bpf_filter(&self, with_vlans: bool, tunnels: &[String]) -> Option<String> {
         let mut terms = Vec::new();
         for configured in &self.sections {
             let word = match configured.descriptor.transports {
@@ -159,12 +160,15 @@ impl Registry {
             };
             terms.extend(configured.options.ports.iter().map(|port| format!("{word} {port}")));
         }
-        let filter = terms.join(" or ");
-        match (filter.is_empty(), with_vlans) {
-            (true, _) => None,
-            (false, false) => Some(filter),
-            (false, true) => Some(format!("{filter} or (vlan and ({filter}))")),
+        if terms.is_empty() {
+            return None;
         }
+        terms.extend_from_slice(tunnels);
+        let filter = terms.join(" or ");
+        Some(match with_vlans {
+            false => filter,
+            true => format!("{filter} or (vlan and ({filter}))"),
+        })
     }
 }
 

@@ -135,11 +135,13 @@ impl Settings {
 }
 
 impl Settings {
-    /// The filter that Packetbeat makes of the ports when flows are off.
+    /// The filter that Packetbeat makes of the ports when flows are off, with the tunnels that may hold such packets.
     pub fn generated_filter(&self, interface: &Interface) -> Option<String> {
         match self.records {
             Some(_) => None,
-            None => self.registry.bpf_filter(interface.with_vlans),
+            None => {
+                self.registry.bpf_filter(interface.with_vlans, &super::tunnels::filter_terms(&self.bounds.tunneling))
+            }
         }
     }
 }

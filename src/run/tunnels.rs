@@ -25,6 +25,27 @@ pub fn read(wirebeat: Option<&Section<'_>>) -> Result<(Tunneling, KeyParts), Con
     Ok((tunneling, key_parts(&section)?))
 }
 
+/// Terms of a packet filter that let the packets of opened tunnels in; what is inside is not looked at. As with Packetbeat's
+/// own terms, of a fragmented datagram the first part alone has ports.
+pub fn filter_terms(tunneling: &Tunneling) -> Vec<String> {
+    let mut terms: Vec<String> = tunneling.udp_ports().map(|(port, _)| format!("udp port {port}")).collect();
+    for kind in TunnelKind::ALL.into_iter().filter(|kind| tunneling.opens(*kind)) {
+        let more: &[&str] = match kind {
+            TunnelKind::IpInIp => &["proto 4", "proto 41"],
+            TunnelKind::Gre | TunnelKind::Erspan | TunnelKind::Pptp => &["proto 47"],
+            TunnelKind::Mpls => &["ether proto 0x8847", "ether proto 0x8848", "proto 137"],
+            TunnelKind::Pppoe => &["ether proto 0x8864"],
+            TunnelKind::Vxlan | TunnelKind::Geneve | TunnelKind::GtpU | TunnelKind::L2tp => &[],
+        };
+        for term in more {
+            if !terms.iter().any(|known| known == term) {
+                terms.push(term.to_string());
+            }
+        }
+    }
+    terms
+}
+
 /// The ports of a kind; None when it is switched off, by `KIND: false` or `KIND.enabled: false`.
 fn ports(section: &Section<'_>, kind: TunnelKind, others: &Tunneling) -> Result<Option<Vec<u16>>, ConfigError> {
     let name = kind.name();
@@ -135,6 +156,24 @@ mod tests {
         assert!(tunneling.udp_ports().any(|port| port == (8472, TunnelKind::Vxlan)));
         assert_eq!(parts, KeyParts { id: true, vlan: false, outer: false, plain_vlan: true });
         assert_eq!(settings("  key: []\n").map(|(_, parts)| parts.id || parts.vlan || parts.outer), Ok(false));
+    }
+
+    #[test]
+    fn a_filter_lets_opened_tunnels_in() {
+        let terms = filter_terms(&Tunneling::STANDARD);
+        for expected in ["udp port 4789", "proto 47", "proto 4", "ether proto 0x8864", "ether proto 0x8847"] {
+            assert_eq!(terms.iter().filter(|term| *term == expected).count(), 1, "{expected}");
+        }
+        let filter = format!("tcp port 80 or {}", terms.join(" or "));
+        let filters = [
+            (1, format!("{filter} or (vlan and ({filter}))")),
+            (crate::capture::bpf::DLT_RAW, filter.clone()),
+            (113, filter),
+        ];
+        for (link, filter) in filters {
+            crate::capture::bpf::compile(&filter, link).unwrap_or_else(|problem| panic!("{link}: {problem}"));
+        }
+        assert_eq!(filter_terms(&Tunneling::CLOSED), Vec::<String>::new());
     }
 
     #[test]
