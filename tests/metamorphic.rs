@@ -13,6 +13,7 @@ use serde_json::Value as Json;
 use support::capture::Capture;
 use support::events::{Flows, difference, normalised, rewrite};
 use support::lane::Laboratory;
+use support::tunnels::tunnel;
 use support::{borrowed, everything, name_of, recorded};
 use wirebeat::pipeline::counters::Counters;
 
@@ -82,6 +83,25 @@ fn tags_around_the_packets() {
     }
 }
 
+#[test]
+fn vxlan_around_the_packets() {
+    let laboratory = laboratory();
+    let mut wrapped = 0;
+    for path in recorded() {
+        let capture = Capture::read(&path).expect("it is a pcap file");
+        if !capture.is_ethernet() {
+            continue;
+        }
+        wrapped += 1;
+        let tunnelled = tunnel("vxlan").around(&capture, 7);
+        same(&laboratory, &path, &capture, &tunnelled, "VXLAN");
+        let tags = [[0x81, 0, 0x20, 100]];
+        same(&laboratory, &path, &capture, &tunnelled.tagged(&tags), "VXLAN in a VLAN");
+        same(&laboratory, &path, &capture, &tunnel("vxlan").around(&capture.tagged(&tags), 7), "a VLAN in VXLAN");
+    }
+    assert!(wrapped >= 15, "only {wrapped} captures could be wrapped");
+}
+
 fn laboratory() -> Laboratory {
     Laboratory::new(support::PROTOCOLS)
 }
@@ -140,7 +160,7 @@ fn same(laboratory: &Laboratory, path: &Path, capture: &Capture, changed: &Captu
     found.assert_sound(&what);
     found.events.iter_mut().for_each(|event| rewrite(event, &back));
     expected.events.iter_mut().chain(&mut found.events).for_each(unite_related);
-    let aside = [ASIDE, &["network.type", "network.vlan", "network.direction"]].concat();
+    let aside = [ASIDE, &["network.type", "network.vlan", "network.direction", "tunnel"]].concat();
     let expected = normalised(&expected.events, Flows::LeftOut, &aside);
     let found = normalised(&found.events, Flows::LeftOut, &aside);
     assert!(!expected.is_empty(), "{what}: a capture without transactions shows nothing");

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The stages that a worker's packets go through, and the state behind them. The order of the stages stands in `worker.rs`.
 
+mod reassembly;
+
 use std::sync::Arc;
 
 use super::connections::{Bench, Connections};
@@ -13,8 +15,8 @@ use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
 use crate::flow::table::{Count, FlowEntry, Record, Sense};
 use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, KeyParts, Orientation, RecordSettings, Secret, realm};
 use crate::protocols::registry::SectionNumber;
-use crate::stream::fragments::{Fragment, FragmentLimits, Fragments, Outcome};
-use crate::wire::{self, Decoded, DropReason, FragmentInfo, Transport, Tunneling};
+use crate::stream::fragments::{FragmentLimits, Fragments};
+use crate::wire::{self, Decoded, DropReason, Transport, Tunneling};
 
 /// What the lanes of a run have in common.
 #[derive(Clone)]
@@ -49,6 +51,8 @@ pub struct Lane {
     connections: Connections,
     fragments: Fragments<FlowKey>,
     assembled: Vec<u8>,
+    /// The same for a datagram made of datagrams.
+    assembled_inner: Vec<u8>,
     /// A frame of several buffers, in one piece.
     linear: Vec<u8>,
     writer: EventWriter,
@@ -155,6 +159,7 @@ impl Lane {
             placement,
             connections,
             assembled: Vec::new(),
+            assembled_inner: Vec::new(),
             linear: Vec::new(),
             writer,
             counters: Counters::new(sections),
@@ -276,143 +281,6 @@ impl Lane {
 
     pub(super) fn span(packet: &Packet<'_>) -> PacketSpan {
         PacketSpan { packets: 1, bytes: u64::from(packet.wire_length), time_ns: packet.time_ns }
-    }
-
-    /// Takes a fragment in. Answers the datagram and its look when it is complete and its home is here.
-    pub(super) fn assemble(
-        &mut self,
-        packet: &Packet<'_>,
-        look: &Look,
-        info: &FragmentInfo,
-    ) -> Option<(Assembled, Look)> {
-        let counted = u64::from(self.home(&look.key, look.hash) == self.worker);
-        let data = match packet.more.is_empty() && !look.joined {
-            true => look.decoded.payload(packet.data),
-            false => {
-                self.join(packet);
-                look.decoded.payload(&self.linear)
-            }
-        };
-        let fragment = Fragment {
-            offset_bytes: info.offset_bytes,
-            more: info.more,
-            data,
-            frame_bytes: packet.wire_length,
-            time_ns: packet.time_ns,
-            counted,
-        };
-        let mut bytes = std::mem::take(&mut self.assembled);
-        let (outcome, given_up) = self.fragments.add(look.key, look.hash, &fragment, &mut bytes);
-        self.counters.dropped_fragment_timeout += given_up;
-        if outcome == Outcome::Refused {
-            self.counters.dropped_fragment_limit += counted;
-        }
-        let Outcome::Complete(datagram) = outcome else {
-            self.assembled = bytes;
-            return None;
-        };
-        let mut decoded = look.decoded;
-        let looked = match wire::decode_transport(&self.settings.tunneling, &mut decoded, info.protocol, &bytes) {
-            Ok(()) if matches!(decoded.transport, Transport::Fragment(_)) => Err(DropReason::NestingTooDeep),
-            Ok(()) => Ok(self.key(&decoded)),
-            Err(reason) => Err(reason),
-        };
-        let (key, orientation) = match looked {
-            Ok(Some(found)) => {
-                self.counters.analysed += datagram.counted;
-                found
-            }
-            Ok(None) => {
-                self.counters.dropped_no_address += datagram.counted;
-                self.assembled = bytes;
-                return None;
-            }
-            Err(reason) => {
-                self.counters.dropped.0[reason.index()] += datagram.counted;
-                self.assembled = bytes;
-                return None;
-            }
-        };
-        let hash = self.table.hash(&key);
-        let home = self.home(&key, hash);
-        let span = PacketSpan { packets: datagram.packets, bytes: datagram.frame_bytes, time_ns: packet.time_ns };
-        let whole = Look { decoded, key, hash, orientation, joined: false };
-        match self.share {
-            _ if home == self.worker => {
-                self.counters.datagrams_reassembled += 1;
-                Some((Assembled { bytes, span }, whole))
-            }
-            // Every worker puts every datagram together; its home goes on with it.
-            Share::Everything => {
-                self.assembled = bytes;
-                None
-            }
-            Share::Queue => {
-                self.send_home(home, Assembled { bytes, span }, whole);
-                None
-            }
-        }
-    }
-
-    /// Gives a datagram to the worker whose it is.
-    fn send_home(&mut self, home: u16, datagram: Assembled, whole: Look) {
-        let mut refused = self.exchange.give(home, Box::new((datagram, whole)));
-        while let Err(datagram) = refused {
-            match self.pressure {
-                Pressure::Live => {
-                    self.counters.datagrams_lost += 1;
-                    return self.give_back(datagram.0);
-                }
-                Pressure::Lossless => {
-                    // The other one may wait for room here.
-                    self.take_datagrams();
-                    std::thread::yield_now();
-                    refused = self.exchange.give(home, datagram);
-                }
-            }
-        }
-    }
-
-    /// Goes on with the datagrams that other workers put together for this one. A datagram that is later than what this
-    /// worker has received waits, because the query that it answers may still be on its way here.
-    pub(super) fn take_datagrams(&mut self) {
-        while let Some(datagram) = self.exchange.take(self.worker).map(|datagram| *datagram) {
-            if self.early.is_empty() {
-                self.idle_turns = 0;
-            }
-            self.early.push(datagram);
-        }
-        if !self.early.is_empty() {
-            let patient = self.idle_turns < EARLY_IDLE_TURNS && self.early.len() < EARLY_DATAGRAMS;
-            self.finish_datagrams(if patient { self.now_ns } else { i64::MAX });
-        }
-    }
-
-    fn finish_datagrams(&mut self, until_ns: i64) {
-        let mut early = std::mem::take(&mut self.early);
-        early.sort_by_key(|(datagram, _)| datagram.span.time_ns);
-        let due = early.partition_point(|(datagram, _)| datagram.span.time_ns <= until_ns);
-        for (datagram, whole) in early.drain(..due) {
-            self.counters.datagrams_reassembled += 1;
-            self.clock(datagram.span.time_ns);
-            if let Some(flow) = self.flow(&whole, &datagram.span) {
-                self.payload(flow, &whole, &datagram.payload(&whole), datagram.span.time_ns);
-            }
-        }
-        self.early = early;
-    }
-
-    /// This worker receives no more: finishes what others still put together for it.
-    pub(super) fn finish_exchange(&mut self) {
-        self.exchange.end(self.now_ns);
-        while self.share == Share::Queue && !self.exchange.is_over() {
-            self.take_datagrams();
-            std::thread::sleep(std::time::Duration::from_micros(100));
-        }
-        self.take_datagrams();
-        self.finish_datagrams(i64::MAX);
-        // What is due at the end does not depend on which worker had the last packet.
-        self.clock(self.exchange.latest_ns());
     }
 
     pub(super) fn give_back(&mut self, assembled: Assembled) {

@@ -29,10 +29,12 @@ pub struct Fragment<'a> {
     pub offset_bytes: u32,
     pub more: bool,
     pub data: &'a [u8],
-    /// Length of the whole frame on the wire.
-    pub frame_bytes: u32,
+    /// Packets that it came in: one, more when it is inside of a datagram that came in fragments.
+    pub packets: u64,
+    /// Length of these frames on the wire.
+    pub frame_bytes: u64,
     pub time_ns: i64,
-    /// Whether its packet is counted here: 1, or 0 when another worker counts it.
+    /// Of these packets, the ones that are counted here, not by another worker.
     pub counted: u64,
 }
 
@@ -224,9 +226,9 @@ impl<K> Slot<K> {
             return Outcome::Refused;
         };
         if self.parts.iter().any(|(offset, _, part)| *offset == start && *part == length) {
-            self.packets += 1;
+            self.packets += fragment.packets;
             self.counted += fragment.counted;
-            self.frame_bytes += u64::from(fragment.frame_bytes);
+            self.frame_bytes += fragment.frame_bytes;
             return Outcome::Repeated;
         }
         let overlaps = self.parts.iter().any(|(offset, _, part)| start < offset + part && *offset < end);
@@ -247,9 +249,9 @@ impl<K> Slot<K> {
         self.parts.push((start, self.bytes.len() as u32, length));
         self.bytes.extend_from_slice(fragment.data);
         self.received_bytes += length;
-        self.packets += 1;
+        self.packets += fragment.packets;
         self.counted += fragment.counted;
-        self.frame_bytes += u64::from(fragment.frame_bytes);
+        self.frame_bytes += fragment.frame_bytes;
         match self.total_bytes {
             Some(total) if total == self.received_bytes => Outcome::Complete(Datagram {
                 packets: self.packets,

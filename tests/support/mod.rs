@@ -7,6 +7,7 @@ pub mod capture;
 pub mod events;
 pub mod lane;
 pub mod program;
+pub mod tunnels;
 
 use std::path::{Path, PathBuf};
 
