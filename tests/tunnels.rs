@@ -6,13 +6,14 @@ mod support;
 
 use std::path::PathBuf;
 
+use fastrand::Rng;
 use serde_json::Value as Json;
-use support::capture::{Capture, ETHERNET, Unit};
+use support::capture::{Capture, ETHERNET, Frame, Unit};
 use support::events::{Flows, difference, normalised};
 use support::lane::{Analysis, Laboratory};
 use support::program::{Outcome, Program};
 use support::tunnels::{TUNNELS, Tunnel, fragmented, tunnel};
-use support::{name_of, project, recorded};
+use support::{everything, name_of, project, recorded};
 
 #[test]
 fn every_tunnel_shows_what_is_inside() {
@@ -182,7 +183,8 @@ fn a_tunnel_that_is_not_opened_is_traffic_like_any_other() {
 #[test]
 fn the_answer_does_not_depend_on_the_workers() {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let capture = chosen("express/users.pcap").merged(&chosen("icmp/echo.pcap")).merged(&chosen("dns/dig.pcap"));
+    let capture = chosen("icmp/echo-v6.pcap").merged(&chosen("icmp/echo.pcap")).merged(&chosen("dns/dig.pcap"));
+    let capture = capture.merged(&chosen("express/users.pcap"));
     let mut all = Capture { link: ETHERNET, frames: Vec::new() };
     for (place, tunnel) in TUNNELS.iter().enumerate() {
         let wrapped = tunnel.around(&capture, place as u8);
@@ -210,11 +212,73 @@ fn the_answer_does_not_depend_on_the_workers() {
     }
 }
 
-/// Recorded Ethernet captures, by name.
+/// A fragment of IPv6 may hold a fragment, and so on: what completes one then completes all. That ends.
+#[test]
+fn fragments_in_fragments_end() {
+    let laboratory = Laboratory::new(support::PROTOCOLS);
+    for (levels, analysed) in [(1, true), (4, true), (5, false), (300, false)] {
+        let datagram = [&[0x9c, 0x40, 0x27, 0x10, 0, 24, 0, 0][..], &[7; 16]].concat();
+        let (mut payload, mut protocol) = (datagram, 17);
+        let mut capture = Capture { link: ETHERNET, frames: Vec::new() };
+        for level in 0..levels {
+            let part = |place: u16, data: &[u8]| {
+                let [id_0, id_1] = u16::to_be_bytes(level);
+                [&[protocol, 0][..], &place.to_be_bytes(), &[0, 0, id_0, id_1], data].concat()
+            };
+            capture.frames.push(ipv6_frame(&part(1, &payload[..8])));
+            payload = part(8, &payload[8..]);
+            protocol = 44;
+        }
+        capture.frames.push(ipv6_frame(&payload));
+        let found = laboratory.analyse(&capture);
+        found.assert_sound(&format!("{levels} levels"));
+        let is_there = found.events.iter().any(|event| event["destination"]["port"] == 10_000);
+        assert_eq!((is_there, found.counters.analysed > 0), (analysed, analysed), "{levels} levels");
+    }
+}
+
+fn ipv6_frame(fragment: &[u8]) -> Frame {
+    let mut data = vec![2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x86, 0xdd, 0x60, 0, 0, 0];
+    data.extend((fragment.len() as u16).to_be_bytes());
+    data.extend([44, 64]);
+    data.extend([0x20; 16]);
+    data.extend([0x21; 16]);
+    data.extend(fragment);
+    Frame { time_ns: 1_700_000_000_000_000_000, wire_length: data.len() as u32, data }
+}
+
+#[test]
+fn mutated_tunnels() {
+    let laboratory = Laboratory::new(support::PROTOCOLS);
+    let capture = chosen("icmp/echo-v6.pcap").merged(&chosen("dns/dig.pcap")).merged(&chosen("http/connections.pcap"));
+    for tunnel in TUNNELS {
+        let wrapped = tunnel.around(&capture, 7);
+        let wrapped = [fragmented(&wrapped), wrapped];
+        for seed in 0..if everything() { 10_000 } else { 1_000 } {
+            let random = &mut Rng::with_seed(seed);
+            let source = &wrapped[random.usize(..2)];
+            let start = random.usize(..source.frames.len());
+            let mut mutated = Capture { link: ETHERNET, frames: Vec::new() };
+            mutated.frames.extend(source.frames.iter().skip(start).take(12).cloned());
+            for frame in &mut mutated.frames {
+                let length = frame.data.len();
+                match random.u8(..4) {
+                    0 => frame.data[random.usize(..length)] = random.u8(..),
+                    1 => frame.data[random.usize(12..length.min(90))] ^= 1 << random.u8(..8),
+                    2 => frame.data.truncate(random.usize(14..length)),
+                    _ => frame.wire_length = random.u32(..2_000).max(length as u32),
+                }
+            }
+            laboratory.analyse(&mutated).assert_sound(&format!("{:?} with seed {seed}", tunnel.kinds));
+        }
+    }
+}
+
+/// Recorded Ethernet captures, by name; large ones only when all is asked for.
 fn captures() -> Vec<(String, Capture)> {
     let read = |path: PathBuf| Capture::read(&path).map(|capture| (name_of(&path), capture));
     let captures = recorded().into_iter().filter_map(read).filter(|(_, capture)| capture.is_ethernet());
-    captures.filter(|(_, capture)| capture.frames.iter().all(|frame| frame.wire_length < 60_000)).collect()
+    captures.filter(|(_, capture)| everything() || capture.frames.len() < 500).collect()
 }
 
 fn twice(analysis: Analysis) -> Vec<Json> {

@@ -78,6 +78,73 @@ fn fragments_of_icmp_go_where_whole_messages_go() {
 }
 
 #[test]
+fn a_realm_changes_the_key_and_not_the_home() {
+    let secret = Secret::new([11, 22, 33, 44]);
+    let (plain, _) = FlowKey::of(&packet([10, 0, 0, 9], 5000, [10, 0, 0, 1], 53)).unwrap();
+    let inside = [plain.within(2), plain.within(6)];
+    assert_eq!(plain.within(0), plain);
+    assert!(inside[0] != inside[1] && inside[0] != plain);
+    let hashes = inside.map(|key| secret.hash(&key));
+    assert!(hashes.iter().all(|hash| hash >> 32 == secret.hash(&plain) >> 32), "one worker");
+    assert_ne!(hashes[0], hashes[1], "two buckets");
+    // Equal identifications of fragments in two realms are two datagrams.
+    let mut fragment = packet([10, 0, 0, 9], 0, [10, 0, 0, 1], 0);
+    for identification in [0, 7] {
+        fragment.transport =
+            Transport::Fragment(FragmentInfo { identification, offset_bytes: 0, more: true, protocol: 17 });
+        let (key, _) = FlowKey::of(&fragment).unwrap();
+        assert!(key.within(2) != key.within(6) && key.within(2) != key);
+        let homes = [key, key.within(2), key.within(6)].map(|key| secret.hash(&key) >> 32);
+        assert!(homes.iter().all(|home| *home == homes[0]), "one worker");
+    }
+}
+
+#[test]
+fn a_realm_is_made_of_what_the_settings_name() {
+    let realm_of = |frame: &[u8], parts| {
+        realm(&crate::wire::decode(crate::wire::LinkType::Ethernet, frame, frame.len() as u32).unwrap(), parts)
+    };
+    // An Ethernet frame with an IPv4 packet of this protocol between 1.1.1.1 and 2.2.2.2, either way.
+    let frame = |tags: &[u8], protocol: u8, way: [u8; 2], then: &[u8]| {
+        let [source, destination] = way;
+        let mut frame = vec![0; 12];
+        frame.extend(tags);
+        frame.extend([8, 0, 0x45, 0, 0, (20 + then.len()) as u8, 0, 0, 0, 0, 64, protocol, 0, 0]);
+        frame.extend([[source; 4], [destination; 4]].concat());
+        frame.extend(then);
+        frame
+    };
+    let datagram = |port: u16, then: &[u8]| {
+        let [high, low] = port.to_be_bytes();
+        [&[0, 9, high, low, 0, (8 + then.len()) as u8, 0, 0][..], then].concat()
+    };
+    let inner = |tags: &[u8]| frame(tags, 17, [3, 4], &datagram(53, &[1]));
+    let vxlan = |vni: u8, way, tags: &[u8]| {
+        frame(&[], 17, way, &datagram(4789, &[&[8, 0, 0, 0, 0, 0, vni, 0][..], &inner(tags)].concat()))
+    };
+    let gre = |way| frame(&[], 47, way, &[&[0, 0, 8, 0][..], &inner(&[])[14..]].concat());
+    let standard = KeyParts::STANDARD;
+    let nothing = KeyParts { id: false, vlan: false, outer: false, plain_vlan: false };
+    let tag = [0x81, 0, 0, 5];
+
+    assert_eq!(realm_of(&inner(&tag), standard), 0);
+    assert_ne!(realm_of(&inner(&tag), KeyParts { plain_vlan: true, ..nothing }), 0);
+    assert_eq!(realm_of(&vxlan(7, [1, 2], &tag), nothing), 0);
+    let one = realm_of(&vxlan(7, [1, 2], &[]), standard);
+    assert!(one != 0 && one & 1 == 0);
+    assert_eq!(realm_of(&vxlan(7, [2, 1], &[]), standard), one, "the other direction");
+    assert_eq!(realm_of(&vxlan(7, [1, 9], &[]), standard), one, "another way to the same network");
+    assert_ne!(realm_of(&vxlan(8, [1, 2], &[]), standard), one, "another network");
+    assert_ne!(realm_of(&vxlan(7, [1, 2], &tag), standard), one, "another VLAN");
+    assert_eq!(realm_of(&vxlan(7, [1, 2], &tag), KeyParts { vlan: false, ..standard }), one);
+    // Without an id that both directions share the outer addresses count.
+    let one = realm_of(&gre([1, 2]), standard);
+    assert_eq!(realm_of(&gre([2, 1]), standard), one);
+    assert_ne!(realm_of(&gre([1, 9]), standard), one);
+    assert_eq!(realm_of(&gre([1, 9]), KeyParts { outer: false, ..standard }), 0);
+}
+
+#[test]
 fn a_full_table_refuses_and_takes_again_after_a_removal() {
     let mut table = table(2);
     let first = insert(&mut table, &packet([1, 1, 1, 1], 1, [2, 2, 2, 2], 2), 0).unwrap();

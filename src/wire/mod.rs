@@ -6,6 +6,8 @@
 //! and bounds how many headers a frame may have. Adding a header is one file, one variant of `Next` in `next.rs` (with the
 //! EtherType, protocol number or port that leads to it) and one arm in that loop.
 //!
+//! Tunnels are headers like the others; `tunnel.rs` says which are opened.
+//!
 //! Limits: checksums are not verified (as in Packetbeat; NICs offload them), the packet quoted in an ICMP error is not
 //! analysed, fragments are recognised but put together elsewhere.
 

@@ -178,8 +178,10 @@ impl Tunneling {
     /// The kind of tunnel that UDP ports belong to.
     #[inline]
     pub(super) fn by_ports(&self, source: u16, destination: u16) -> Option<TunnelKind> {
-        // All are compared at once, which takes less than to find out which one may be equal.
-        let known = self.ports.contains(&destination) | self.source_ports.contains(&source);
+        // Without a way out of the loop all are compared at once, in vector registers.
+        let pairs = self.ports.iter().zip(&self.source_ports);
+        let known =
+            pairs.fold(false, |known, (port, source_port)| known | (*port == destination) | (*source_port == source));
         if known { self.kind_of(source, destination) } else { None }
     }
 

@@ -62,6 +62,16 @@ fn an_echo_and_its_reply() {
 }
 
 #[test]
+fn a_machine_that_talks_to_itself() {
+    let mut bench = bench(Carrier::Icmp);
+    bench.flow.server = bench.flow.client;
+    bench.datagram(ToServer, &message(8, 0, 1, 1, 56));
+    bench.datagram(ToServer, &message(0, 0, 1, 1, 56));
+    let [event] = bench.events() else { panic!("{:#?}", bench.events()) };
+    assert_eq!((&event["status"], &event["source"]["bytes"]), (&json!("OK"), &json!(56)));
+}
+
+#[test]
 fn pairs_are_of_the_same_kind_and_direction() {
     let mut bench = bench(Carrier::Icmp);
     for kind in [8, 13, 15, 17] {
