@@ -146,6 +146,28 @@ fn a_mirror_sends_both_directions_one_way() {
 }
 
 #[test]
+fn a_frame_may_be_in_several_buffers() {
+    let laboratory = Laboratory::new(support::PROTOCOLS);
+    let capture = chosen("http/connections.pcap").merged(&chosen("icmp/echo-v6.pcap")).merged(&chosen("dns/dig.pcap"));
+    let plain = laboratory.analyse(&capture);
+    let wrapped = TUNNELS.iter().map(|tunnel| (tunnel.kinds, tunnel.around(&capture, 7)));
+    for (kinds, wrapped) in wrapped.chain([(&["no tunnel"][..], capture.clone())]) {
+        for bytes in [1, 7, 20, 41, 64, 100, 128] {
+            // Data behind the inner packet is no payload.
+            let mut wrapped = wrapped.clone();
+            for frame in &mut wrapped.frames {
+                frame.data.extend([0x77; 9]);
+                frame.wire_length += 9;
+            }
+            let what = format!("{kinds:?} in buffers of {bytes} bytes");
+            let found = laboratory.analyse_in_parts(&wrapped, bytes);
+            found.assert_sound(&what);
+            same_transactions(&plain, &found, &what);
+        }
+    }
+}
+
+#[test]
 fn a_tunnel_in_fragments() {
     let laboratory = Laboratory::new(support::PROTOCOLS);
     for (name, capture) in captures() {

@@ -14,7 +14,8 @@ pub enum Placement {
     KeyedHash,
     /// By a sum that the kernel computes too when it chooses the queue of a packet, so that few packets are handed over.
     Sums(SumHash),
-    /// Wherever it came: queues are chosen by somebody who keeps both directions together, and other processes have some.
+    /// Wherever it came: queues are chosen by somebody who keeps both directions together, and other processes have some. Of a
+    /// tunnel the outer addresses and ports chose, which may part the directions of the flows inside.
     AsItCame,
 }
 

@@ -126,6 +126,12 @@ impl<'a> Payload<'a> {
     }
 }
 
+impl Payload<'_> {
+    fn captured_bytes(&self) -> usize {
+        self.first.len() + self.more.iter().map(|part| part.len()).sum::<usize>()
+    }
+}
+
 /// Type, code and checksum, which decoding does not count to an ICMP message's payload.
 const ICMP_HEAD_BYTES: usize = 4;
 
@@ -502,13 +508,16 @@ impl Lane {
 
     /// The payload of a packet where it is. None when its parts must be joined first: headers or a datagram in several buffers.
     pub(super) fn payload_in_place<'a>(packet: &Packet<'a>, look: &Look) -> Option<Payload<'a>> {
-        let in_parts = !packet.more.is_empty();
-        // The packet around a tunnelled one may be longer.
-        let simple = matches!(look.decoded.transport, Transport::Tcp(_)) && look.decoded.tunnels.is_empty();
-        if look.joined || in_parts && !simple {
+        if look.joined {
             return None;
         }
-        Some(Payload::new(packet.data, packet.more, &look.decoded))
+        let payload = Payload::new(packet.data, packet.more, &look.decoded);
+        if packet.more.is_empty() {
+            return Some(payload);
+        }
+        // What follows the payload, such as padding or the end of a tunnel's packet, is none.
+        let fits = payload.captured_bytes() <= look.decoded.payload_length as usize;
+        (fits && matches!(look.decoded.transport, Transport::Tcp(_))).then_some(payload)
     }
 
     /// A frame in one piece, in a buffer of the lane.
@@ -522,7 +531,7 @@ impl Lane {
 
     /// Gives a payload to its flow's parser.
     pub(super) fn payload(&mut self, flow: FlowIndex, look: &Look, payload: &Payload<'_>, time_ns: i64) {
-        let captured: usize = payload.first.len() + payload.more.iter().map(|part| part.len()).sum::<usize>();
+        let captured = payload.captured_bytes();
         let transport = look.decoded.transport;
         if matches!(transport, Transport::Tcp(_) | Transport::Udp { .. }) {
             self.counters.payload_bytes += captured as u64;

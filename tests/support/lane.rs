@@ -101,10 +101,16 @@ impl Laboratory {
 
     /// Analyses a capture from its first frame to the end of the file.
     pub fn analyse(&self, capture: &Capture) -> Analysis {
+        self.analyse_in_parts(capture, usize::MAX)
+    }
+
+    /// The same with frames in buffers of so many bytes.
+    pub fn analyse_in_parts(&self, capture: &Capture, bytes: usize) -> Analysis {
         let (lane, rings) = self.lane();
         let source = MemorySource {
             link: LinkType::from_dlt(capture.link).expect("a link type that is known"),
             capture,
+            parts: capture.frames.iter().map(|frame| frame.data.chunks(bytes).collect()).collect(),
             next: 0,
             rings: rings.clone(),
             events: Vec::new(),
@@ -136,6 +142,8 @@ impl Analysis {
 /// Gives a capture's frames, and takes the events out of the rings as an I/O core would.
 struct MemorySource<'c> {
     capture: &'c Capture,
+    /// Of each frame.
+    parts: Vec<Vec<&'c [u8]>>,
     link: LinkType,
     next: usize,
     rings: ChunkRings,
@@ -161,13 +169,12 @@ impl MemorySource<'_> {
 impl Source for MemorySource<'_> {
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         self.collect();
-        let frames = &self.capture.frames[self.next..];
-        let frames = &frames[..frames.len().min(BURST)];
-        self.next += frames.len();
-        for frame in frames {
+        let range = self.next..self.capture.frames.len().min(self.next + BURST);
+        self.next = range.end;
+        for (frame, parts) in self.capture.frames[range.clone()].iter().zip(&self.parts[range]) {
             burst.push(Packet {
-                data: &frame.data,
-                more: &[],
+                data: parts.first().copied().unwrap_or_default(),
+                more: parts.get(1..).unwrap_or_default(),
                 wire_length: frame.wire_length,
                 time_ns: frame.time_ns,
                 link: self.link,
