@@ -35,7 +35,8 @@ pub fn filter_terms(tunneling: &Tunneling) -> Vec<String> {
             TunnelKind::Gre | TunnelKind::Erspan | TunnelKind::Pptp => &["proto 47"],
             TunnelKind::Mpls => &["ether proto 0x8847", "ether proto 0x8848", "proto 137"],
             TunnelKind::Pppoe => &["ether proto 0x8864"],
-            TunnelKind::Vxlan | TunnelKind::Geneve | TunnelKind::GtpU | TunnelKind::L2tp => &[],
+            TunnelKind::L2tp => &["proto 115"],
+            TunnelKind::Vxlan | TunnelKind::Geneve | TunnelKind::GtpU => &[],
         };
         for term in more {
             if !terms.iter().any(|known| known == term) {

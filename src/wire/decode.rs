@@ -119,6 +119,7 @@ fn decode_headers(
             Next::Geneve => geneve::decode(cursor, decoded)?,
             Next::GtpU => gtp::decode(cursor, decoded)?,
             Next::L2tp => l2tp::decode(cursor, decoded)?,
+            Next::L2tpInIp => l2tp::decode_in_ip(cursor, decoded, tunneling)?,
             Next::Gre => gre::decode(cursor, decoded, tunneling)?,
             Next::Erspan2 => erspan::decode_type_2(cursor, decoded)?,
             Next::Erspan3 => erspan::decode_type_3(cursor, decoded)?,

@@ -30,6 +30,7 @@ pub(super) enum Next {
     Erspan3,
     Mpls,
     MplsInIp,
+    L2tpInIp,
     Pppoe,
     /// Behind a UDP header whose ports say so.
     Vxlan,
@@ -80,6 +81,7 @@ impl Next {
             (4, _) => Self::Ipv4InIp,
             (41, _) => Self::Ipv6InIp,
             (47, _) => Self::Gre,
+            (115, _) => Self::L2tpInIp,
             (137, _) => Self::MplsInIp,
             (51, _) => Self::AuthenticationHeader,
             (44, IpVersion::V6) => Self::Ipv6Fragment,

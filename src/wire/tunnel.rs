@@ -3,7 +3,7 @@
 //!
 //! A header that cannot be a tunnel's (another version, a reserved bit, contents that are neither IP nor Ethernet) is no
 //! error: the packet is that of the outer addresses. Limits: [`LAYERS_MAXIMUM`] tunnels inside each other; encrypted ones
-//! (ESP, L2TP or GTP with IPsec inside) are opaque; L2TPv3 says only to its control connection what a session carries.
+//! (ESP, L2TP or GTP with IPsec inside) are opaque.
 
 /// A kind of tunnel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum TunnelKind {
     Mpls,
     /// RFC 2516.
     Pppoe,
-    /// Version 2 (RFC 2661).
+    /// RFC 2661 and, with Ethernet, RFC 3931.
     L2tp,
     /// PPP in GRE (RFC 2637).
     Pptp,

@@ -52,6 +52,7 @@ pub const TUNNELS: &[Tunnel] = &[
     Tunnel { kinds: &["gtp"], carries: Carries::Ip, wrap: gtp },
     Tunnel { kinds: &["pppoe"], carries: Carries::Ip, wrap: pppoe },
     Tunnel { kinds: &["l2tp"], carries: Carries::Ip, wrap: l2tp },
+    Tunnel { kinds: &["l2tp"], carries: Carries::Ethernet, wrap: l2tp_3 },
     Tunnel { kinds: &["ipip"], carries: Carries::Ip, wrap: ip_in_ip },
     Tunnel { kinds: &["gre", "vxlan"], carries: Carries::Ethernet, wrap: vxlan_in_gre },
     Tunnel { kinds: &["mpls", "gtp"], carries: Carries::Ip, wrap: gtp_in_mpls },
@@ -238,6 +239,11 @@ fn pppoe(inner: &Inner) -> Vec<u8> {
 fn l2tp(inner: &Inner) -> Vec<u8> {
     let way = directional(inner);
     outside(inner, IPV4, udp(inner, 1701, &[0, 2, 0, way, 0, way, 0xff, 3, 0, ppp_protocol(inner)]))
+}
+
+fn l2tp_3(inner: &Inner) -> Vec<u8> {
+    let session = directional(inner);
+    outside(inner, IPV4, ip(inner, 115, &[0, 0, 0, session, 1, 2, 3, 4, 0, 0, 0, 0]))
 }
 
 fn ppp_protocol(inner: &Inner) -> u8 {

@@ -188,6 +188,8 @@ pub fn frames() -> Vec<(&'static str, crate::wire::LinkType, Vec<u8>)> {
             in_udp(2152, &[gtp(6, 8 + packet.len()), GTP_OPTIONS.to_vec()].concat(), &packet),
         ),
         ("l2tp", Ethernet, in_udp(1701, &l2tp(4 + packet.len() as u8), &[&[0xff, 3, 0, 0x21][..], &packet].concat())),
+        ("l2tp 3", Ethernet, ethernet(0x0800, &outer_ipv4(115, &[&[0, 0, 0, 9, 0, 0, 0, 0][..], &frame].concat()))),
+        ("l2tp 3 in udp", Ethernet, in_udp(1701, &[0, 3, 0, 0, 0, 0, 0, 9, 1, 2, 3, 4, 5, 6, 7, 8], &frame)),
         ("gre", Ethernet, in_gre(&[0, 0, 8, 0], &packet)),
         ("keyed gre", Ethernet, in_gre(&[0xb0, 0, 0x65, 0x58, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1], &frame)),
         ("pptp", Ethernet, in_gre(&[0x30, 0x81, 0x88, 0x0b, 0, 40, 0, 5, 0, 0, 0, 1, 0, 0, 0, 1, 0x21], &packet)),

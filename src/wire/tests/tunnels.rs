@@ -14,7 +14,9 @@ use TunnelKind::*;
 fn every_tunnel_is_opened() {
     // Name, tunnels, whether there are outer addresses, whether an Ethernet header is inside, VLANs.
     type Case = (&'static str, Vec<(TunnelKind, Option<u32>)>, bool, bool, &'static [u16]);
-    let cases: [Case; 18] = [
+    let cases: [Case; 20] = [
+        ("l2tp 3", vec![(L2tp, Some(9))], true, true, &[]),
+        ("l2tp 3 in udp", vec![(L2tp, Some(9))], true, true, &[]),
         ("vxlan with a group", vec![(Vxlan, Some(7))], true, true, &[]),
         ("vxlan of ip", vec![(Vxlan, Some(7))], true, false, &[]),
         ("vxlan", vec![(Vxlan, Some(7))], true, true, &[]),
@@ -99,6 +101,31 @@ fn mpls_contents_are_judged_by_their_first_bytes() {
     // Explicit null labels above the one at the bottom.
     let decoded = good(&ethernet(0x8847, &[&[0, 0, 0, 1, 0x12, 0x34, 0x51, 1][..], &ipv6(17, &udp(b"data"))].concat()));
     assert_eq!(decoded.tunnels.iter().next(), Some((Mpls, Some(0x12345))));
+}
+
+#[test]
+fn a_frame_is_recognised_behind_any_cookie() {
+    let tagged = inner_ethernet(0x8100, &vlan(30, 0x86dd, &ipv6(17, &udp(b"data"))));
+    let twice = inner_ethernet(0x88a8, &vlan(30, 0x8100, &vlan(31, 0x86dd, &ipv6(17, &udp(b"data")))));
+    for frame in [
+        inner_ethernet(0x0800, &ipv4(17, &udp(b"data"))),
+        inner_ethernet(0x0806, &[&[0, 1][..], &[0; 26]].concat()),
+        tagged,
+        twice,
+    ] {
+        for cookie in [0, 4, 8, 12] {
+            let message = |session: u8| [&[0, 0, 0, session][..], &vec![0x5a; cookie], &frame].concat();
+            let decoded = good(&ethernet(0x0800, &outer_ipv4(115, &message(9))));
+            assert_eq!(decoded.tunnels.iter().next(), Some((L2tp, Some(9))), "{cookie}");
+            assert_eq!(decoded.ethernet.map(|ethernet| ethernet.source.0[5]), Some(0x11));
+            // Session 0 is the control connection.
+            let decoded = good(&ethernet(0x0800, &outer_ipv4(115, &message(0))));
+            assert_eq!((decoded.tunnels.is_empty(), decoded.transport), (true, Transport::Other(115)));
+        }
+    }
+    for other in [&[][..], &[0, 0, 0], &[0, 0, 0, 9], &[0, 0, 0, 9, 0x45], &[9; 64]] {
+        assert_eq!(good(&ethernet(0x0800, &outer_ipv4(115, other))).transport, Transport::Other(115), "{other:02x?}");
+    }
 }
 
 #[test]
