@@ -11,6 +11,7 @@ pub mod bench;
 pub mod captured;
 mod common;
 mod csv;
+pub mod detect;
 pub mod dns;
 pub mod http;
 pub mod icmp;
@@ -55,6 +56,8 @@ pub struct Descriptor {
     pub transports: Transports,
     /// Ports without `ports` in the configuration.
     pub default_ports: &'static [u16],
+    /// Tells the protocol by its first bytes; None where they say too little.
+    pub recognise: Option<detect::Recognise>,
     /// Reads the section's own options. Common ones are read by the registry.
     pub configure: Configure,
 }

@@ -150,6 +150,22 @@ impl Connection {
         self.advance(segment.direction, segment.time_ns, lent);
     }
 
+    /// Gives what the last receiver left to another one.
+    pub fn give_again<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
+        let half = &mut self.halves[direction as usize];
+        half.need = 0;
+        if half.phase == Phase::Running && !half.pending.is_empty() {
+            let pending = std::mem::take(&mut half.pending);
+            let step = lent.receiver.data(direction, &pending);
+            half.keep_of_pending(step, pending, lent);
+        }
+    }
+
+    /// What went to the server goes to the client.
+    pub fn turn(&mut self) {
+        self.halves.swap(0, 1);
+    }
+
     /// Tells the receiver the end of the directions that have not ended, holes first.
     pub fn finish<R: Receiver>(&mut self, lent: &mut Lent<'_, R>) {
         self.close(End::Expired, lent);
