@@ -39,7 +39,8 @@ packetbeat.protocols:
 
 /// Captures whose first bytes tell nothing: database connections that are older than the capture, commands of Redis without
 /// its form, a DNS message that has no question; plain HTTP that was sent to a TLS port is HTTP here.
-const SILENT: &[&str] = &["tls/alerts.pcap", "express/users-impaired.pcap", "express/users.pcap", "redis/inline.pcap", "dns/rcodes.pcap"];
+const SILENT: &[&str] =
+    &["tls/alerts.pcap", "express/users-impaired.pcap", "express/users.pcap", "redis/inline.pcap", "dns/rcodes.pcap"];
 
 #[test]
 fn the_first_bytes_are_as_good_as_the_port() {

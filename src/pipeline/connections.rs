@@ -353,10 +353,11 @@ impl Connection {
         limits: &Limits,
         bench: &mut Bench<'_>,
     ) {
-        let now_ns = std::mem::replace(&mut bench.now_ns, first_ns);
-        self.with_stream(pool, limits, bench, |stream, lent| stream.give_again(first, lent));
-        bench.now_ns = now_ns;
-        self.with_stream(pool, limits, bench, |stream, lent| stream.give_again(first.opposite(), lent));
+        let now_ns = bench.now_ns;
+        self.with_stream(pool, limits, bench, |stream, lent| {
+            stream.give_again(first, first_ns, lent);
+            stream.give_again(first.opposite(), now_ns, lent);
+        });
     }
 
     fn finish(&mut self, pool: &mut HeldPool, limits: &Limits, bench: &mut Bench<'_>) {
@@ -379,6 +380,7 @@ impl Connection {
                 Analyser::Nobody => None,
             },
             context: Context { now_ns: bench.now_ns, flow: self.view, publisher: &mut writer },
+            now_ns: bench.now_ns,
         };
         let mut lent = Lent { receiver: &mut receiver, pool, limits, counters: &mut stream_counters };
         work(&mut self.stream, &mut lent);
@@ -397,17 +399,20 @@ impl Connection {
 struct ParserReceiver<'a> {
     parser: Option<&'a mut dyn Parser>,
     context: Context<'a>,
+    now_ns: i64,
 }
 
 impl Receiver for ParserReceiver<'_> {
-    fn data(&mut self, direction: Direction, bytes: &[u8]) -> Step {
+    fn data(&mut self, direction: Direction, bytes: &[u8], time_ns: i64) -> Step {
+        self.context.now_ns = time_ns;
         match &mut self.parser {
             Some(parser) => parser.data(&mut self.context, direction, bytes),
             None => Step::NotMine,
         }
     }
 
-    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64) -> AfterGap {
+    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64, after_ns: i64) -> AfterGap {
+        self.context.now_ns = if after_ns == i64::MIN { self.now_ns } else { after_ns };
         match &mut self.parser {
             Some(parser) => parser.gap(&mut self.context, direction, pending, missing_bytes),
             None => AfterGap::Restart,
@@ -415,6 +420,7 @@ impl Receiver for ParserReceiver<'_> {
     }
 
     fn end(&mut self, direction: Direction, pending: &[u8], end: End) {
+        self.context.now_ns = self.now_ns;
         if let Some(parser) = &mut self.parser {
             parser.end(&mut self.context, direction, pending, end);
         }
