@@ -13,6 +13,7 @@ mod common;
 mod csv;
 pub mod detect;
 pub mod dns;
+pub mod echo;
 pub mod http;
 pub mod icmp;
 pub mod mongodb;
@@ -36,7 +37,7 @@ use crate::config::{ConfigError, Section};
 use crate::event::Event;
 use crate::flow::CommunityId;
 
-/// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
+/// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows), then those it lacks.
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
     dns::DESCRIPTOR,
@@ -47,6 +48,7 @@ pub const DESCRIPTORS: &[Descriptor] = &[
     pgsql::DESCRIPTOR,
     redis::DESCRIPTOR,
     tls::DESCRIPTOR,
+    echo::DESCRIPTOR,
 ];
 
 /// What the rest of the program knows of a protocol.
