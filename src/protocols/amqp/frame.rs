@@ -96,8 +96,10 @@ pub enum Next<'a> {
 /// What a gap did.
 #[derive(Debug)]
 pub enum Bridge<'a> {
-    /// It lies in a body.
+    /// It lies in a body, whose frame goes on behind it.
     Body { channel: u16, bytes: u64 },
+    /// It reaches to the end of a body's frame.
+    BodyEnd { channel: u16, bytes: u64 },
     /// It lies in this frame, behind what there is of its payload.
     Frame(Frame<'a>),
     /// It lies in what is passed over.
@@ -217,7 +219,7 @@ impl Frames {
             // With the last bytes of the body its end is lost, too.
             State::Body { channel, rest } if missing == rest + 1 => {
                 self.state = State::Boundary;
-                return Bridge::Body { channel, bytes: rest };
+                return Bridge::BodyEnd { channel, bytes: rest };
             }
             State::Skip { rest } if missing <= rest => {
                 self.state = State::Skip { rest: rest - missing };

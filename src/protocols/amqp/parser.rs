@@ -83,6 +83,10 @@ impl Parser for AmqpParser {
         self.is_fresh = false;
         match self.directions[direction as usize].gap(pending, missing_bytes) {
             Bridge::Body { channel, bytes } => self.session.body(context, direction, channel, &[], bytes),
+            Bridge::BodyEnd { channel, bytes } => {
+                self.session.body(context, direction, channel, &[], bytes);
+                self.session.body_end(context, direction, channel);
+            }
             Bridge::Frame(frame) => self.session.frame(context, direction, &frame),
             Bridge::Nothing => {}
             Bridge::Lost => {

@@ -108,6 +108,10 @@ fn write_at(map: &mut MapWriter<'_>, entries: &[u8], kind: Kind, depth: usize, b
             }
         };
         count += 1;
+        // Packetbeat leaves out what is null.
+        if matches!(entry, Entry::Plain(Value::Null)) {
+            continue;
+        }
         let place = map.key(name);
         match entry {
             Entry::Plain(value) => place.value(value),
