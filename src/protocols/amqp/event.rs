@@ -172,10 +172,10 @@ pub fn publish_content(
     }
     let is_return = content.method.is(methods::BASIC, methods::RETURN);
     let failed = is_return || matches!(extent, Extent::Cut | Extent::Ended);
-    // As Packetbeat has it, the client is the source of every message; the direction is in which bytes are counted.
+    // As Packetbeat has it, the client is the source of every message; the direction says where its bytes are counted.
     let (source_bytes, destination_bytes) = match direction {
-        Direction::ToServer => (content.body_bytes, 0),
-        Direction::ToClient => (asked.map_or(0, |asked| asked.bytes), content.body_bytes),
+        Direction::ToServer => (content.received_bytes, 0),
+        Direction::ToClient => (asked.map_or(0, |asked| asked.bytes), content.received_bytes),
     };
     let common = Common {
         name: "amqp",

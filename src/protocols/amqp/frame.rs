@@ -257,8 +257,8 @@ impl Frames {
             *position += LEAST_BYTES;
             return Next::Protocol(version);
         }
-        if rest.len() < LEAST_BYTES {
-            return self.need(bytes, start, LEAST_BYTES, now_ns);
+        if rest.len() < HEAD_BYTES {
+            return self.need(bytes, start, HEAD_BYTES, now_ns);
         }
         let Some(head) = Head::parse(rest) else {
             self.lose();

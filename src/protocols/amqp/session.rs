@@ -66,9 +66,9 @@ pub struct Content {
     /// From the flags on.
     pub properties: Vec<u8>,
     has_header: bool,
-    /// Bytes of the body: announced, come, and kept.
+    /// Bytes of the body: announced, come (and lost), and kept.
     pub body_bytes: u64,
-    received_bytes: u64,
+    pub received_bytes: u64,
     pub body: Vec<u8>,
     pub is_damaged: bool,
 }
@@ -160,8 +160,11 @@ impl Session {
         }
     }
 
-    /// A frame on `channel` was passed over: what was under way there has ended.
+    /// A frame on `channel` was passed over: what was under way there has ended, and it may have been an answer.
     pub fn passed_over(&mut self, context: &mut Context<'_>, direction: Direction, channel: u16) {
+        for waiting in self.waiting.iter_mut() {
+            waiting.answer_may_be_lost |= waiting.requests != direction && waiting.channel == channel;
+        }
         if let Some(place) = self.contents[direction as usize].iter().position(|content| content.channel == channel) {
             self.end_content(context, direction, place, Extent::Lost);
         }

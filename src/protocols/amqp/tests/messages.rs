@@ -197,7 +197,7 @@ fn messages_that_break_off_are_errors() {
     bench
         .send(ToServer, &[publish(1, "a"), header(1, 9, &text_plain()), frame(3, 1, b"one"), publish(1, "b")].concat());
     assert_eq!(told(&bench), ["basic.publish Error: The message is not complete"]);
-    assert_eq!(only(&bench)["request"], "one [...]");
+    assert_eq!((&only(&bench)["request"], &only(&bench)["source"]["bytes"]), (&json!("one [...]"), &json!(3)));
     bench.send(ToServer, &header(1, 9, &text_plain()));
     bench.fin(ToServer);
     assert_eq!(told(&bench)[1..], ["basic.publish Error: The connection ended before the message was complete"]);
@@ -211,4 +211,15 @@ fn too_many_messages_under_way_push_out_the_oldest() {
     }
     assert_eq!(told(&bench), ["basic.publish Error: The message is not complete"]);
     assert_eq!(bench.count(ProtocolCounter::EvictedRequests), 1);
+}
+
+#[test]
+fn sizes_that_cannot_be_are_harmless() {
+    let mut bench = bench();
+    bench.send(ToServer, &get(1, "q"));
+    bench.send(ToClient, &[get_ok(1, "a"), header(1, u64::MAX, &text_plain()), frame(3, 1, b"one")].concat());
+    bench.finish();
+    let event = only(&bench);
+    assert_eq!((&event["response"], &event["network"]["bytes"]), (&json!("one [...]"), &json!(20)));
+    assert_eq!(event["status"], "Error");
 }

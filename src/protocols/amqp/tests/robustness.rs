@@ -74,6 +74,45 @@ fn every_prefix_of_a_conversation() {
     assert_eq!(names, expected);
 }
 
+/// The conversation, in which `lost` bytes from `at` on are missing.
+fn play_with_gap(conversation: &[(Direction, Vec<u8>)], at: usize, lost: usize) -> Bench {
+    let mut bench = bench_with(open());
+    let mut passed = 0;
+    for (direction, bytes) in conversation {
+        let start = at.saturating_sub(passed).min(bytes.len());
+        let end = (at + lost).saturating_sub(passed).min(bytes.len());
+        passed += bytes.len();
+        bench.send(*direction, &bytes[..start]);
+        bench.lose(*direction, (end - start) as u32);
+        bench.send(*direction, &bytes[end..]);
+    }
+    bench.finish();
+    bench
+}
+
+#[test]
+fn a_gap_anywhere_costs_no_more_than_the_methods_it_touches() {
+    let conversation = conversation();
+    let total = conversation.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+    let whole = play(&conversation, total, usize::MAX);
+    for at in 0..total {
+        // A close is also the answer to what failed.
+        for (lost, most) in [(1, 2), (20, 3)] {
+            let bench = play_with_gap(&conversation, at, lost);
+            let untouched = whole.events().iter().filter(|event| {
+                bench.events().iter().any(|other| {
+                    other["method"] == event["method"]
+                        && other["amqp"] == event["amqp"]
+                        && other["status"] == event["status"]
+                })
+            });
+            let untouched = untouched.count();
+            assert!(untouched + most >= whole.events().len(), "{lost} at {at}: {untouched}, {:#?}", told(&bench));
+            assert_eq!(bench.parser.deadline_ns(), None);
+        }
+    }
+}
+
 #[test]
 fn an_end_in_every_state_leaves_nothing_waiting() {
     let conversation = conversation();
