@@ -27,7 +27,7 @@ pub const MAX_CONTENTS: usize = 16;
 pub const MAX_CONTENT_BYTES: usize = 4 << 20;
 
 /// Buffers that are kept for what comes next, and their size.
-const MAX_SPARE: usize = 64;
+const MAX_SPARE: usize = 32;
 const MAX_SPARE_BYTES: usize = 4096;
 
 /// A method that waits for its answer.

@@ -243,5 +243,5 @@ fn memory_is_bounded_and_returns_to_its_base() {
     }
     assert!((1 << 20..16 << 20).contains(&most), "{most}");
     parser.finish(&mut context);
-    assert!(parser.held_bytes() <= 64 * 4096, "{}", parser.held_bytes());
+    assert!(parser.held_bytes() <= 32 * 4096, "{}", parser.held_bytes());
 }
