@@ -5,6 +5,7 @@
 //! for each transaction. It is pooled: [`Parser::reset`] makes it as new. Adding a protocol is one folder and one line in
 //! [`DESCRIPTORS`]; `CONTRIBUTING.md` says how.
 
+pub mod amqp;
 #[cfg(test)]
 pub mod bench;
 #[cfg(test)]
@@ -40,6 +41,7 @@ use crate::flow::CommunityId;
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows), then those it lacks.
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
+    amqp::DESCRIPTOR,
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
     mongodb::DESCRIPTOR,
