@@ -15,6 +15,7 @@ mod message;
 mod methods;
 mod parser;
 mod properties;
+mod recognise;
 mod search;
 mod session;
 mod table;
@@ -31,6 +32,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "amqp",
     transports: Transports::Tcp,
     default_ports: &[],
+    recognise: Some(recognise::recognise),
     configure: |section, common| Ok(Box::new(Amqp { options: Arc::new(config::read(section, common)?) })),
 };
 

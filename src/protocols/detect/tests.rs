@@ -31,6 +31,7 @@ const FIRST_BYTES: &[(&str, Carried, &[u8], Recognition)] = &[
         b"\x3a\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xdd\x07\x00\x00\x00\x00\x00\x00\x00",
         Recognition::Client,
     ),
+    ("amqp", Carried::Stream, b"AMQP\x00\x00\x09\x01", Recognition::Client),
     ("ssh", Carried::Stream, b"SSH-2.0-OpenSSH_9.2p1\r\n", Recognition::Client),
     ("smtp", Carried::Stream, b"220 mail.example.org ESMTP Postfix\r\n", Recognition::Server),
     ("ftp", Carried::Stream, b"220 (vsFTPd 3.0.3)\r\n", Recognition::Server),
