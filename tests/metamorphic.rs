@@ -6,7 +6,7 @@
 
 mod support;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use fastrand::Rng;
 use serde_json::Value as Json;
@@ -28,6 +28,16 @@ fn segments_cut_anew() {
 #[test]
 fn segments_in_another_order() {
     tcp_captures(|capture, random| capture.reordered(random, 8), |counters| counters.stream.early_segments);
+}
+
+#[test]
+fn answers_before_what_they_answer() {
+    // Forged segments, of which others' captures are full, acknowledge what they like.
+    change_captures(
+        recorded().into_iter(),
+        |capture, random| capture.crossed(random),
+        |counters| counters.stream.early_segments,
+    );
 }
 
 #[test]
@@ -109,11 +119,19 @@ fn laboratory() -> Laboratory {
 /// Every capture in which TCP carries something, changed with several seeds. `sign` counts what the change gives the streams to
 /// do, which must be more than the capture itself does.
 fn tcp_captures(change: impl Fn(&Capture, &mut Rng) -> Capture, sign: impl Fn(&Counters) -> u64) {
+    change_captures(recorded().into_iter().chain(borrowed()), change, sign);
+}
+
+fn change_captures(
+    captures: impl Iterator<Item = PathBuf>,
+    change: impl Fn(&Capture, &mut Rng) -> Capture,
+    sign: impl Fn(&Counters) -> u64,
+) {
     let laboratory = laboratory();
     let seeds = if everything() { 200 } else { 5 };
     let mut failures = Vec::new();
     let (mut transactions, mut before, mut after) = (0, 0, 0);
-    for path in recorded().into_iter().chain(borrowed()) {
+    for path in captures {
         let Some(capture) = Capture::read(&path) else { continue };
         if !capture.is_ethernet() || !capture.frames.iter().any(|frame| frame.segment().is_some()) {
             continue;

@@ -88,9 +88,14 @@ impl<'a> Section<'a> {
         self.read_items(key, "text or a list of texts", Node::scalar_text)
     }
 
-    /// A list of TCP or UDP ports, or one port.
+    /// A list of TCP or UDP ports and ranges of them (`8000-8099`), or one.
     pub fn ports(&self, key: &str) -> Result<Option<Vec<u16>>, ConfigError> {
-        self.read_items(key, "ports, each an integer from 0 to 65535", |node| u16::try_from(integer(node)?).ok())
+        let expected = "ports, each an integer from 0 to 65535 or a range such as 8000-8099";
+        let ranges = self.read_items(key, expected, |node| match integer(node) {
+            Some(port) => u16::try_from(port).ok().map(|port| port..=port),
+            None => port_range(node),
+        })?;
+        Ok(ranges.map(|ranges| ranges.into_iter().flatten().collect()))
     }
 
     /// A duration of 0 or more. A bare number means seconds.
@@ -331,4 +336,11 @@ fn duration_ns(node: &Node) -> Option<i64> {
         Value::String(text) => scalar::duration_ns(text.trim()),
         _ => None,
     }
+}
+
+fn port_range(node: &Node) -> Option<RangeInclusive<u16>> {
+    let Value::String(text) = &node.value else { return None };
+    let (first, last) = text.split_once('-')?;
+    let range = first.trim().parse().ok()?..=last.trim().parse().ok()?;
+    (!range.is_empty()).then_some(range)
 }

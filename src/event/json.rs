@@ -292,8 +292,11 @@ pub fn write_mac(out: &mut Vec<u8>, mac: [u8; 6]) {
 
 fn write_float(out: &mut Vec<u8>, number: f64) {
     use std::io::Write as _;
-    if number.is_finite() {
+    if number == 0.0 || (1e-6..1e21).contains(&number.abs()) {
         let _ = write!(out, "{number}");
+    } else if number.is_finite() {
+        // As Go does; without an exponent it would be up to 326 digits.
+        let _ = write!(out, "{number:e}");
     } else {
         out.extend_from_slice(b"null");
     }

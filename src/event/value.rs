@@ -398,6 +398,11 @@ impl EntryWriter<'_> {
         self.value(value);
     }
 
+    pub fn format(self, arguments: std::fmt::Arguments<'_>) {
+        let value = self.content.format(arguments);
+        self.value(value);
+    }
+
     pub fn list(self, fill: impl FnOnce(&mut ListWriter<'_>)) {
         ListWriter { content: self.content }.list(fill);
     }

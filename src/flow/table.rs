@@ -43,6 +43,8 @@ pub struct FlowEntry {
     pub record: Record,
     /// Type and code of the last ICMP message from the source.
     pub icmp: Option<(u8, u8)>,
+    /// Number of the protocol that the first bytes told; 0 for none.
+    pub protocol: u8,
 }
 
 /// State of a flow's record.
@@ -128,6 +130,7 @@ impl FlowTable {
             forward: orientation,
             record: Record::Closed,
             icmp: None,
+            protocol: 0,
         };
         let place = match self.free.pop() {
             Some(place) => {

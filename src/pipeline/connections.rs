@@ -8,7 +8,8 @@ use super::counters::Counters;
 use super::publisher::EventWriter;
 use crate::flow::table::FlowEntry;
 use crate::flow::{FlowKey, Orientation, Passage, Selector, community_id};
-use crate::protocols::registry::{Registry, SectionNumber};
+use crate::protocols::detect::{Candidates, Decision, Detector, ProtocolName, Sender};
+use crate::protocols::registry::{Owner, Registry, SectionNumber};
 use crate::protocols::{AfterGap, Carrier, Context, Direction, End, Endpoint, FlowView, Parser, Step};
 use crate::stream::held::HeldPool;
 use crate::stream::tcp::{self, Lent, Segment};
@@ -20,13 +21,33 @@ const POOLED_PARSERS: usize = 4096;
 
 /// State of one analysed flow.
 struct Connection {
-    parser: Box<dyn Parser>,
+    analyser: Analyser,
+    /// While the protocol is not known, the number behind the last section.
     section: SectionNumber,
     /// How the client's packets lie in the flow key.
     client: Orientation,
     view: FlowView,
     passage: Option<Passage>,
     stream: tcp::Connection,
+}
+
+enum Analyser {
+    Parser(Box<dyn Parser>),
+    /// Looks at the first bytes to tell whose they are.
+    Detector(Detector),
+    /// Nobody's.
+    Nobody,
+}
+
+/// What a packet made known of its flow's protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing new.
+    Nothing,
+    /// A section analyses it from here on.
+    Analysed(ProtocolName),
+    /// Nobody does.
+    Unanalysed(ProtocolName),
 }
 
 /// All analysed flows of a worker.
@@ -55,33 +76,35 @@ impl Connections {
         Connections { registry, limits, idle_ns, held, slots: Vec::new(), free: Vec::new(), pools }
     }
 
-    /// The section that analyses a packet, whose flow is new: by source port, then by destination port.
-    pub fn section_of(&self, decoded: &Decoded) -> Option<SectionNumber> {
+    /// Who analyses a packet whose flow is new: by source port, then by destination port, then by its first bytes.
+    pub fn owner_of(&self, decoded: &Decoded) -> Option<Owner> {
         let registry = &self.registry;
         match &decoded.transport {
             Transport::Tcp(tcp) => {
-                registry.tcp_port(tcp.source_port).or_else(|| registry.tcp_port(tcp.destination_port))
+                let by_port = registry.tcp_port(tcp.source_port).or_else(|| registry.tcp_port(tcp.destination_port));
+                by_port.or_else(|| registry.any_port())
             }
             Transport::Udp { source_port, destination_port } => {
-                registry.udp_port(*source_port).or_else(|| registry.udp_port(*destination_port))
+                let by_port = registry.udp_port(*source_port).or_else(|| registry.udp_port(*destination_port));
+                by_port.or_else(|| registry.any_port())
             }
-            Transport::Icmp { .. } | Transport::Icmp6 { .. } => registry.icmp(),
+            Transport::Icmp { .. } | Transport::Icmp6 { .. } => registry.icmp().map(Owner::Section),
             _ => None,
         }
     }
 
     /// Makes the state of a flow whose packet this is.
-    pub fn open(&mut self, section: SectionNumber, entry: &mut FlowEntry, decoded: &Decoded, orientation: Orientation) {
-        let parser = match self.pools[usize::from(section)].pop() {
-            Some(parser) => parser,
-            None => self.registry.sections[usize::from(section)].factory.parser(),
+    pub fn open(&mut self, owner: Owner, entry: &mut FlowEntry, decoded: &Decoded, orientation: Orientation) {
+        let (section, analyser) = match owner {
+            Owner::Section(section) => (section, Analyser::Parser(self.parser(section))),
+            Owner::Detected(candidates) => (self.no_section(), self.detector(candidates)),
         };
         let client = match self.client_sends(decoded) {
             true => orientation,
             false => orientation.opposite(),
         };
         let connection = Connection {
-            parser,
+            analyser,
             section,
             client,
             view: view(&entry.key, client, decoded),
@@ -98,6 +121,19 @@ impl Connections {
                 (self.slots.len() - 1) as u32
             }
         };
+    }
+
+    fn parser(&mut self, section: SectionNumber) -> Box<dyn Parser> {
+        let pooled = self.pools[usize::from(section)].pop();
+        pooled.unwrap_or_else(|| self.registry.sections[usize::from(section)].factory.parser())
+    }
+
+    fn detector(&self, candidates: Candidates) -> Analyser {
+        Analyser::Detector(Detector::new(Arc::clone(&self.registry), candidates))
+    }
+
+    fn no_section(&self) -> SectionNumber {
+        self.registry.sections.len() as SectionNumber
     }
 
     /// Whether the sender of a flow's first packet is its client.
@@ -132,24 +168,84 @@ impl Connections {
         parts: (&[u8], &[&[u8]]),
         cut_bytes: u32,
         bench: &mut Bench<'_>,
-    ) {
-        let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return };
+    ) -> Finding {
+        let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else {
+            return Finding::Nothing;
+        };
+        let detecting = matches!(connection.analyser, Analyser::Detector(_));
         let (first, more) = parts;
         let mut whole = segment(connection, orientation, tcp, first, cut_bytes, bench.now_ns);
-        if more.is_empty() {
-            return connection.give(&whole, &mut self.held, &self.limits, bench);
+        if more.is_empty() && !detecting {
+            connection.give(&whole, &mut self.held, &self.limits, bench);
+            return Finding::Nothing;
         }
-        // A frame in several buffers is as many segments; only the last one can end the stream or be cut.
+        // A frame in several buffers is as many segments; only the last one can end the stream or be cut. Before the end of
+        // a stream is told, its bytes must tell the protocol.
         let (fin, cut_bytes) = (whole.fin, whole.cut_bytes);
         let last = more.len();
         for (index, part) in std::iter::once(&first).chain(more).enumerate() {
             whole.payload = part;
-            whole.fin = fin && index == last;
+            whole.fin = fin && index == last && !detecting;
             whole.cut_bytes = if index == last { cut_bytes } else { 0 };
             connection.give(&whole, &mut self.held, &self.limits, bench);
             whole.sequence = whole.sequence.wrapping_add(part.len() as u32 + u32::from(whole.syn));
             whole.syn = false;
         }
+        if !detecting {
+            return Finding::Nothing;
+        }
+        let finding = self.stream_finding(place, bench);
+        if fin && let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) {
+            let sequence = whole.sequence.wrapping_add(cut_bytes);
+            let mut end = segment(connection, orientation, tcp, &[], 0, bench.now_ns);
+            (end.sequence, end.syn) = (sequence, false);
+            connection.give(&end, &mut self.held, &self.limits, bench);
+        }
+        finding
+    }
+
+    /// Hands a stream over once its first bytes have told whose it is.
+    fn stream_finding(&mut self, place: u32, bench: &mut Bench<'_>) -> Finding {
+        let Some(connection) = self.slot(place) else { return Finding::Nothing };
+        let Analyser::Detector(detector) = &connection.analyser else { return Finding::Nothing };
+        let (Some(decision), Some((first, first_ns)), told) = (detector.decision, detector.first, detector.told) else {
+            return Finding::Nothing;
+        };
+        let (finding, turned) = self.decided(place, decision, told);
+        if let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) {
+            let first = if turned { first.opposite() } else { first };
+            connection.give_again((first, first_ns), &mut self.held, &self.limits, bench);
+        }
+        finding
+    }
+
+    /// Puts a decision into force. `told` is the direction of the bytes that told. Answers whether the ends were the other
+    /// way round.
+    fn decided(&mut self, place: u32, decision: Decision, told: Direction) -> (Finding, bool) {
+        let Decision::Section { section, sender } = decision else {
+            if let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) {
+                connection.analyser = Analyser::Nobody;
+            }
+            let name = match decision {
+                Decision::Named(name) => name,
+                _ => ProtocolName::NONE,
+            };
+            return (Finding::Unanalysed(name), false);
+        };
+        let turned = match sender {
+            Sender::Client => told == Direction::ToClient,
+            Sender::Server => told == Direction::ToServer,
+            Sender::Either => false,
+        };
+        let parser = self.parser(section);
+        if let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) {
+            connection.analyser = Analyser::Parser(parser);
+            connection.section = section;
+            if turned {
+                connection.turn();
+            }
+        }
+        (Finding::Analysed(ProtocolName::of_section(&self.registry, section)), turned)
     }
 
     /// A datagram of an analysed flow.
@@ -160,41 +256,59 @@ impl Connections {
         payload: &[u8],
         wire_length: usize,
         bench: &mut Bench<'_>,
-    ) {
-        let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return };
+    ) -> Finding {
+        let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else {
+            return Finding::Nothing;
+        };
+        let mut finding = Finding::Nothing;
+        if let Analyser::Detector(detector) = &mut connection.analyser {
+            let Some(decision) = detector.datagram(payload) else { return Finding::Nothing };
+            let direction = connection.direction(orientation);
+            finding = self.decided(place, decision, direction).0;
+        }
+        let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return finding };
         let direction = connection.direction(orientation);
-        let section = usize::from(connection.section);
-        let mut writer =
-            bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
-        let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
-        connection.parser.datagram(&mut context, direction, payload, wire_length);
+        if let Analyser::Parser(parser) = &mut connection.analyser {
+            let mut writer = bench
+                .writer
+                .section(usize::from(connection.section), bench.now_ns, bench.counters)
+                .through(connection.passage.as_ref());
+            let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
+            parser.datagram(&mut context, direction, payload, wire_length);
+        }
+        finding
     }
 
     /// Publishes what has waited too long.
     pub fn expire(&mut self, place: u32, bench: &mut Bench<'_>) {
         let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return };
-        if connection.parser.deadline_ns().is_some_and(|deadline| deadline <= bench.now_ns) {
+        let Analyser::Parser(parser) = &mut connection.analyser else { return };
+        if parser.deadline_ns().is_some_and(|deadline| deadline <= bench.now_ns) {
             let section = usize::from(connection.section);
             let mut writer =
                 bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
             let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
-            connection.parser.expire(&mut context);
+            parser.expire(&mut context);
         }
     }
 
     /// When the parser wants [`Connections::expire`]; i64::MAX for never.
     pub fn deadline_ns(&self, place: u32) -> i64 {
-        self.slot(place).and_then(|connection| connection.parser.deadline_ns()).unwrap_or(i64::MAX)
+        match self.slot(place).map(|connection| &connection.analyser) {
+            Some(Analyser::Parser(parser)) => parser.deadline_ns().unwrap_or(i64::MAX),
+            _ => i64::MAX,
+        }
     }
 
     /// How long after its last packet the state is worth keeping.
     pub fn idle_limit_ns(&self, place: u32) -> i64 {
         let Some(connection) = self.slot(place) else { return 0 };
+        let Analyser::Parser(parser) = &connection.analyser else { return self.idle_ns };
         let section = &self.registry.sections[usize::from(connection.section)];
-        let transaction = section.options.transaction_timeout_ns;
+        let limit_ns = section.options.transaction_timeout_ns.max(parser.idle_limit_ns());
         match connection.view.carrier {
-            Carrier::Tcp => transaction.max(self.idle_ns).max(connection.parser.idle_limit_ns()),
-            _ => transaction.max(connection.parser.idle_limit_ns()),
+            Carrier::Tcp => limit_ns.max(self.idle_ns),
+            _ => limit_ns,
         }
     }
 
@@ -206,15 +320,16 @@ impl Connections {
         if connection.view.carrier == Carrier::Tcp {
             connection.finish(&mut self.held, &self.limits, bench);
         }
+        let Analyser::Parser(mut parser) = connection.analyser else { return };
         let section = usize::from(connection.section);
         let mut writer =
             bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
         let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
-        connection.parser.finish(&mut context);
-        connection.parser.reset();
+        parser.finish(&mut context);
+        parser.reset();
         let pool = &mut self.pools[section];
         if pool.len() < POOLED_PARSERS {
-            pool.push(connection.parser);
+            pool.push(parser);
         }
     }
 
@@ -234,53 +349,91 @@ impl Connection {
     }
 
     fn give(&mut self, segment: &Segment<'_>, pool: &mut HeldPool, limits: &Limits, bench: &mut Bench<'_>) {
-        let mut stream_counters = bench.counters.stream;
-        let mut writer = bench
-            .writer
-            .section(usize::from(self.section), bench.now_ns, bench.counters)
-            .through(self.passage.as_ref());
-        let mut receiver = ParserReceiver {
-            parser: &mut *self.parser,
-            context: Context { now_ns: bench.now_ns, flow: self.view, publisher: &mut writer },
-        };
-        let mut lent = Lent { receiver: &mut receiver, pool, limits, counters: &mut stream_counters };
-        self.stream.segment(segment, &mut lent);
-        bench.counters.stream = stream_counters;
+        self.with_stream(pool, limits, bench, |stream, lent| stream.segment(segment, lent));
+    }
+
+    /// Gives what a detector left to the parser that it chose, the bytes of the end that spoke first before the other's.
+    fn give_again(
+        &mut self,
+        (first, first_ns): (Direction, i64),
+        pool: &mut HeldPool,
+        limits: &Limits,
+        bench: &mut Bench<'_>,
+    ) {
+        let now_ns = bench.now_ns;
+        self.with_stream(pool, limits, bench, |stream, lent| {
+            stream.give_again(first, first_ns, lent);
+            stream.give_again(first.opposite(), now_ns, lent);
+        });
     }
 
     fn finish(&mut self, pool: &mut HeldPool, limits: &Limits, bench: &mut Bench<'_>) {
+        self.with_stream(pool, limits, bench, |stream, lent| stream.finish(lent));
+    }
+
+    fn with_stream(
+        &mut self,
+        pool: &mut HeldPool,
+        limits: &Limits,
+        bench: &mut Bench<'_>,
+        work: impl FnOnce(&mut tcp::Connection, &mut Lent<'_, ParserReceiver<'_>>),
+    ) {
         let mut stream_counters = bench.counters.stream;
         let mut writer = bench
             .writer
             .section(usize::from(self.section), bench.now_ns, bench.counters)
             .through(self.passage.as_ref());
         let mut receiver = ParserReceiver {
-            parser: &mut *self.parser,
+            parser: match &mut self.analyser {
+                Analyser::Parser(parser) => Some(&mut **parser),
+                Analyser::Detector(detector) => Some(detector),
+                Analyser::Nobody => None,
+            },
             context: Context { now_ns: bench.now_ns, flow: self.view, publisher: &mut writer },
+            now_ns: bench.now_ns,
         };
         let mut lent = Lent { receiver: &mut receiver, pool, limits, counters: &mut stream_counters };
-        self.stream.finish(&mut lent);
+        work(&mut self.stream, &mut lent);
         bench.counters.stream = stream_counters;
+    }
+
+    /// The other end is the client.
+    fn turn(&mut self) {
+        self.client = self.client.opposite();
+        self.stream.turn();
+        std::mem::swap(&mut self.view.client, &mut self.view.server);
     }
 }
 
 /// Gives a stream's bytes to a parser.
 struct ParserReceiver<'a> {
-    parser: &'a mut dyn Parser,
+    parser: Option<&'a mut dyn Parser>,
     context: Context<'a>,
+    now_ns: i64,
 }
 
 impl Receiver for ParserReceiver<'_> {
-    fn data(&mut self, direction: Direction, bytes: &[u8]) -> Step {
-        self.parser.data(&mut self.context, direction, bytes)
+    fn data(&mut self, direction: Direction, bytes: &[u8], time_ns: i64) -> Step {
+        self.context.now_ns = time_ns;
+        match &mut self.parser {
+            Some(parser) => parser.data(&mut self.context, direction, bytes),
+            None => Step::NotMine,
+        }
     }
 
-    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64) -> AfterGap {
-        self.parser.gap(&mut self.context, direction, pending, missing_bytes)
+    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64, after_ns: i64) -> AfterGap {
+        self.context.now_ns = if after_ns == i64::MIN { self.now_ns } else { after_ns };
+        match &mut self.parser {
+            Some(parser) => parser.gap(&mut self.context, direction, pending, missing_bytes),
+            None => AfterGap::Restart,
+        }
     }
 
     fn end(&mut self, direction: Direction, pending: &[u8], end: End) {
-        self.parser.end(&mut self.context, direction, pending, end);
+        self.context.now_ns = self.now_ns;
+        if let Some(parser) = &mut self.parser {
+            parser.end(&mut self.context, direction, pending, end);
+        }
     }
 }
 

@@ -5,7 +5,7 @@ mod reassembly;
 
 use std::sync::Arc;
 
-use super::connections::{Bench, Connections};
+use super::connections::{Bench, Connections, Finding};
 use super::counters::{Counters, SharedCounters};
 use super::exchange::Exchange;
 use super::publisher::EventWriter;
@@ -14,7 +14,8 @@ use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
 use crate::flow::table::{Count, FlowEntry, Record, Sense};
 use crate::flow::{FlowIndex, FlowKey, FlowTable, Identity, KeyParts, Orientation, RecordSettings, Secret, realm};
-use crate::protocols::registry::SectionNumber;
+use crate::protocols::detect::ProtocolName;
+use crate::protocols::registry::Owner;
 use crate::stream::fragments::{FragmentLimits, Fragments};
 use crate::wire::{self, Decoded, DropReason, Transport, Tunneling};
 
@@ -352,8 +353,8 @@ impl Lane {
 
     /// A new flow with its parser. Without flow reports only analysed flows are kept.
     fn make(&mut self, look: &Look, identity: Identity, number: u64, span: &PacketSpan) -> Option<FlowIndex> {
-        let section = self.connections.section_of(&look.decoded);
-        if section.is_none() && self.settings.records.is_none() {
+        let owner = self.connections.owner_of(&look.decoded);
+        if owner.is_none() && self.settings.records.is_none() {
             self.counters.analysed += u64::from(span.packets == 1);
             self.count_unanalysed(&look.decoded);
             return None;
@@ -364,8 +365,8 @@ impl Lane {
             }
             return None;
         };
-        if let Some(section) = section {
-            self.open(flow, section, look);
+        if let Some(owner) = owner {
+            self.open(flow, owner, look);
         }
         self.reschedule(flow);
         Some(flow)
@@ -385,8 +386,8 @@ impl Lane {
         Some(flow)
     }
 
-    fn open(&mut self, flow: FlowIndex, section: SectionNumber, look: &Look) {
-        self.connections.open(section, self.table.entry_mut(flow), &look.decoded, look.orientation);
+    fn open(&mut self, flow: FlowIndex, owner: Owner, look: &Look) {
+        self.connections.open(owner, self.table.entry_mut(flow), &look.decoded, look.orientation);
         self.counters.connections_created += 1;
     }
 
@@ -479,6 +480,9 @@ impl Lane {
         let mut section = self.writer.section(self.settings.flow_section, time_ns, &mut self.counters);
         let event = crate::protocols::Publisher::begin(&mut section);
         record::fill(event, entry, self.table.identity(flow), report, followed, time_ns);
+        if let Some(name) = ProtocolName(entry.protocol).name() {
+            event.constant(crate::event::field::NETWORK_PROTOCOL, name);
+        }
         section.publish_flow();
         let delta = self.settings.records.is_some_and(|records| records.counters == RecordCounters::Delta);
         let entry = self.table.entry_mut(flow);
@@ -552,35 +556,51 @@ impl Lane {
             return;
         }
         let mut bench = Bench { writer: &mut self.writer, counters: &mut self.counters, now_ns: time_ns };
-        match &transport {
+        let finding = match &transport {
             Transport::Tcp(tcp) => {
                 let parts = (payload.first, payload.more);
-                self.connections.segment(connection, look.orientation, tcp, parts, payload.cut_bytes, &mut bench);
+                self.connections.segment(connection, look.orientation, tcp, parts, payload.cut_bytes, &mut bench)
             }
             Transport::Udp { .. } => {
                 bench.counters.payload_datagram_bytes += captured as u64;
-                if captured > 0 {
-                    let length = captured + payload.cut_bytes as usize;
-                    self.connections.datagram(connection, look.orientation, payload.first, length, &mut bench);
+                let length = captured + payload.cut_bytes as usize;
+                match captured {
+                    0 => Finding::Nothing,
+                    _ => self.connections.datagram(connection, look.orientation, payload.first, length, &mut bench),
                 }
             }
             Transport::Icmp { .. } | Transport::Icmp6 { .. } => {
                 let length = payload.icmp.len() + payload.cut_bytes as usize;
-                self.connections.datagram(connection, look.orientation, payload.icmp, length, &mut bench);
+                self.connections.datagram(connection, look.orientation, payload.icmp, length, &mut bench)
             }
-            _ => {}
+            _ => Finding::Nothing,
+        };
+        if finding != Finding::Nothing {
+            self.found(flow, finding, time_ns);
         }
+        let connection = self.table.entry(flow).connection;
         let deadline_ns = self.connections.deadline_ns(connection);
         self.table.schedule(flow, deadline_ns, self.now_ns);
     }
 
+    /// The first bytes told the protocol of a flow, or nothing. A flow that has a report needs no more state then.
+    fn found(&mut self, flow: FlowIndex, finding: Finding, time_ns: i64) {
+        let (Finding::Analysed(protocol) | Finding::Unanalysed(protocol)) = finding else { return };
+        self.table.entry_mut(flow).protocol = protocol.0;
+        if matches!(finding, Finding::Unanalysed(_)) && self.settings.records.is_some() {
+            let connection = std::mem::replace(&mut self.table.entry_mut(flow).connection, FlowEntry::NO_CONNECTION);
+            let mut bench = Bench { writer: &mut self.writer, counters: &mut self.counters, now_ns: time_ns };
+            self.connections.close(connection, &mut bench);
+        }
+    }
+
     /// Another connection between the same ports: the old one ends, its record too.
     fn renew(&mut self, flow: FlowIndex, look: &Look, time_ns: i64) {
-        let Some(section) = self.connections.section_of(&look.decoded) else { return };
+        let Some(owner) = self.connections.owner_of(&look.decoded) else { return };
         let connection = self.table.entry(flow).connection;
         let mut bench = Bench { writer: &mut self.writer, counters: &mut self.counters, now_ns: time_ns };
         self.connections.close(connection, &mut bench);
-        self.open(flow, section, look);
+        self.open(flow, owner, look);
         self.reschedule(flow);
     }
 

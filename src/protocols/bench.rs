@@ -175,11 +175,12 @@ struct Adapter<'a> {
 }
 
 impl Receiver for Adapter<'_> {
-    fn data(&mut self, direction: Direction, bytes: &[u8]) -> Step {
+    fn data(&mut self, direction: Direction, bytes: &[u8], time_ns: i64) -> Step {
+        self.context.now_ns = time_ns;
         self.parser.data(&mut self.context, direction, bytes)
     }
 
-    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64) -> AfterGap {
+    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64, _after_ns: i64) -> AfterGap {
         self.parser.gap(&mut self.context, direction, pending, missing_bytes)
     }
 

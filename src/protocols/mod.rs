@@ -5,13 +5,16 @@
 //! for each transaction. It is pooled: [`Parser::reset`] makes it as new. Adding a protocol is one folder and one line in
 //! [`DESCRIPTORS`]; `CONTRIBUTING.md` says how.
 
+pub mod amqp;
 #[cfg(test)]
 pub mod bench;
 #[cfg(test)]
 pub mod captured;
 mod common;
 mod csv;
+pub mod detect;
 pub mod dns;
+pub mod echo;
 pub mod http;
 pub mod icmp;
 pub mod mongodb;
@@ -35,9 +38,10 @@ use crate::config::{ConfigError, Section};
 use crate::event::Event;
 use crate::flow::CommunityId;
 
-/// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
+/// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows), then those it lacks.
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
+    amqp::DESCRIPTOR,
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
     mongodb::DESCRIPTOR,
@@ -46,6 +50,7 @@ pub const DESCRIPTORS: &[Descriptor] = &[
     pgsql::DESCRIPTOR,
     redis::DESCRIPTOR,
     tls::DESCRIPTOR,
+    echo::DESCRIPTOR,
 ];
 
 /// What the rest of the program knows of a protocol.
@@ -55,6 +60,8 @@ pub struct Descriptor {
     pub transports: Transports,
     /// Ports without `ports` in the configuration.
     pub default_ports: &'static [u16],
+    /// Tells the protocol by its first bytes; None where they say too little.
+    pub recognise: Option<detect::Recognise>,
     /// Reads the section's own options. Common ones are read by the registry.
     pub configure: Configure,
 }

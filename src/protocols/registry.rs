@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The configured protocol sections and the ports they own (`packetbeat.protocols`).
 
+use super::detect::{Candidates, Others};
 use super::{CommonOptions, DESCRIPTORS, Descriptor, Factory, Transports};
 use crate::config::{ConfigError, Section};
 
@@ -35,13 +36,34 @@ pub struct Configured {
 /// Number of a configured protocol.
 pub type SectionNumber = u8;
 
-const NOBODY: SectionNumber = SectionNumber::MAX;
+/// Who analyses a port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    Section(SectionNumber),
+    /// Whose the first bytes are.
+    Detected(Candidates),
+}
+
+/// Whether protocols are told by their first bytes (`wirebeat.detect`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detection {
+    #[default]
+    Off,
+    On,
+}
+
+/// In a table of ports: numbers of sections, then from here numbers of shared ports' candidates.
+const SHARED: u8 = 64;
+const NOBODY: u8 = u8::MAX;
 
 /// All configured protocols.
 pub struct Registry {
     pub sections: Vec<Configured>,
-    tcp: Vec<SectionNumber>,
-    udp: Vec<SectionNumber>,
+    pub detection: Detection,
+    tcp: Vec<u8>,
+    udp: Vec<u8>,
+    /// Sets of sections that share a port.
+    shared: Vec<u64>,
     icmp: Option<SectionNumber>,
 }
 
@@ -50,6 +72,7 @@ impl Registry {
     /// order of [`Registry::sections`], to read what belongs to its events.
     pub fn read(
         packetbeat: Option<&Section<'_>>,
+        detection: Detection,
         warnings: &mut Vec<String>,
         mut each: impl FnMut(&Section<'_>, &mut Vec<String>) -> Result<(), ConfigError>,
     ) -> Result<Registry, ConfigError> {
@@ -84,8 +107,14 @@ impl Registry {
         }
         taken.sort_by_key(|(descriptor, _)| DESCRIPTORS.iter().position(|other| other.name == descriptor.name));
 
-        let mut registry =
-            Registry { sections: Vec::new(), tcp: vec![NOBODY; 65_536], udp: vec![NOBODY; 65_536], icmp: None };
+        let mut registry = Registry {
+            sections: Vec::new(),
+            detection,
+            tcp: vec![NOBODY; 65_536],
+            udp: vec![NOBODY; 65_536],
+            shared: Vec::new(),
+            icmp: None,
+        };
         for (descriptor, section) in taken {
             each(&section, warnings)?;
             let options = common_options(descriptor, &section)?;
@@ -111,31 +140,73 @@ impl Registry {
             }
             for port in &configured.options.ports {
                 let owner = &mut table[usize::from(*port)];
-                if *owner != NOBODY && *owner != number {
+                if *owner == NOBODY || *owner == number {
+                    *owner = number;
+                    continue;
+                }
+                let others = match owner.checked_sub(SHARED) {
+                    Some(place) => self.shared[usize::from(place)],
+                    None => 1 << *owner,
+                };
+                if self.detection == Detection::Off {
                     let other = self.sections[usize::from(*owner)].descriptor.name;
                     let name = configured.descriptor.name;
                     return Err(section.refuse_key(
                         "ports",
-                        format!("duplicate port ({port}) exists in {other} and {name} protocols"),
+                        format!(
+                            "duplicate port ({port}) exists in {other} and {name} protocols; with wirebeat.detect: true \
+                             they may share it"
+                        ),
                     ));
                 }
-                *owner = number;
+                let all = others | 1 << number;
+                let place = self.shared.iter().position(|set| *set == all).unwrap_or_else(|| {
+                    self.shared.push(all);
+                    self.shared.len() - 1
+                });
+                if place >= usize::from(NOBODY - SHARED) {
+                    return Err(section.refuse_key("ports", "too many different sets of protocols share ports"));
+                }
+                *owner = SHARED + place as u8;
             }
         }
         self.sections.push(configured);
         Ok(())
     }
 
-    /// The section that owns a TCP port.
+    /// Who owns a TCP port.
     #[inline]
-    pub fn tcp_port(&self, port: u16) -> Option<SectionNumber> {
-        Some(self.tcp[usize::from(port)]).filter(|number| *number != NOBODY)
+    pub fn tcp_port(&self, port: u16) -> Option<Owner> {
+        self.owner(self.tcp[usize::from(port)])
     }
 
-    /// The section that owns a UDP port.
+    /// Who owns a UDP port.
     #[inline]
-    pub fn udp_port(&self, port: u16) -> Option<SectionNumber> {
-        Some(self.udp[usize::from(port)]).filter(|number| *number != NOBODY)
+    pub fn udp_port(&self, port: u16) -> Option<Owner> {
+        self.owner(self.udp[usize::from(port)])
+    }
+
+    #[inline]
+    fn owner(&self, number: u8) -> Option<Owner> {
+        match number {
+            NOBODY => None,
+            SHARED.. => {
+                let sections = self.shared[usize::from(number - SHARED)];
+                Some(Owner::Detected(Candidates { sections, others: Others::LeftOut }))
+            }
+            section => Some(Owner::Section(section)),
+        }
+    }
+
+    /// Who is asked for a port that nobody owns.
+    pub fn any_port(&self) -> Option<Owner> {
+        match self.detection {
+            Detection::Off => None,
+            Detection::On => {
+                let sections = (1u64 << self.sections.len()) - 1;
+                Some(Owner::Detected(Candidates { sections, others: Others::Named }))
+            }
+        }
     }
 
     /// The section that analyses ICMP.
@@ -158,7 +229,7 @@ impl Registry {
                 Transports::Udp => "udp port",
                 Transports::TcpAndUdp => "port",
             };
-            terms.extend(configured.options.ports.iter().map(|port| format!("{word} {port}")));
+            terms.extend(port_terms(&configured.options.ports, word));
         }
         if terms.is_empty() {
             return None;
@@ -170,6 +241,17 @@ impl Registry {
             true => format!("{filter} or (vlan and ({filter}))"),
         })
     }
+}
+
+/// A term for each port, or for a long run of them.
+fn port_terms(ports: &[u16], word: &str) -> Vec<String> {
+    const LONG_RUN: usize = 8;
+    let runs = ports.chunk_by(|port, next| port.checked_add(1) == Some(*next));
+    let term = |run: &[u16]| match run {
+        [first, .., last] if run.len() >= LONG_RUN => vec![format!("{word}range {first}-{last}")],
+        run => run.iter().map(|port| format!("{word} {port}")).collect(),
+    };
+    runs.flat_map(term).collect()
 }
 
 /// Name and section of every protocol, of both forms.

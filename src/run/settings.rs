@@ -18,6 +18,7 @@ use crate::flow::{KeyParts, RecordSettings};
 use crate::outputs::config::Routing;
 use crate::pipeline::publisher::{EventSettings, Outgoing, Treatment};
 use crate::processors::{self, Chain, Prepared};
+use crate::protocols::registry::Detection;
 use crate::protocols::{Perimeter, Registry};
 use crate::stream::Limits;
 use crate::stream::fragments::FragmentLimits;
@@ -67,7 +68,11 @@ impl Settings {
         let packetbeat = packetbeat.as_ref();
 
         let mut sections: Vec<Extras> = Vec::new();
-        let registry = Registry::read(packetbeat, &mut warnings, |section, warnings| {
+        let detection = match root.section("wirebeat")? {
+            Some(wirebeat) if wirebeat.boolean("detect")?.unwrap_or(false) => Detection::On,
+            _ => Detection::Off,
+        };
+        let registry = Registry::read(packetbeat, detection, &mut warnings, |section, warnings| {
             sections.push(Extras::read(section, warnings)?);
             Ok(())
         })?;
@@ -137,9 +142,9 @@ impl Settings {
 impl Settings {
     /// The filter that Packetbeat makes of the ports when flows are off, with the tunnels that may hold such packets.
     pub fn generated_filter(&self, interface: &Interface) -> Option<String> {
-        match self.records {
-            Some(_) => None,
-            None => {
+        match (self.records, self.registry.detection) {
+            (Some(_), _) | (None, Detection::On) => None,
+            (None, Detection::Off) => {
                 self.registry.bpf_filter(interface.with_vlans, &super::tunnels::filter_terms(&self.bounds.tunneling))
             }
         }

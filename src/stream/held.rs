@@ -7,6 +7,10 @@ pub const NONE: HeldIndex = u32::MAX;
 
 pub struct Held {
     pub sequence: u32,
+    /// What its sender had received of the other direction.
+    pub acknowledgement: Option<u32>,
+    /// When it came.
+    pub time_ns: i64,
     pub bytes: Vec<u8>,
     /// Next of the same direction, by sequence number.
     pub next: HeldIndex,
@@ -31,13 +35,19 @@ impl HeldPool {
     }
 
     /// Copies a segment. None when the pool is full.
-    pub fn hold(&mut self, sequence: u32, bytes: &[u8]) -> Option<HeldIndex> {
+    pub fn hold(
+        &mut self,
+        sequence: u32,
+        acknowledgement: Option<u32>,
+        time_ns: i64,
+        bytes: &[u8],
+    ) -> Option<HeldIndex> {
         let index = match self.free {
             NONE => {
                 if self.used_bytes + bytes.len() > self.limit_bytes {
                     return None;
                 }
-                self.slots.push(Held { sequence, bytes: Vec::new(), next: NONE });
+                self.slots.push(Held { sequence, acknowledgement, time_ns, bytes: Vec::new(), next: NONE });
                 (self.slots.len() - 1) as HeldIndex
             }
             index => index,
@@ -53,6 +63,8 @@ impl HeldPool {
         slot.bytes.extend_from_slice(bytes);
         self.used_bytes += slot.bytes.capacity() - before;
         slot.sequence = sequence;
+        slot.acknowledgement = acknowledgement;
+        slot.time_ns = time_ns;
         slot.next = NONE;
         if self.free == index {
             self.free = next_free;

@@ -61,10 +61,11 @@ pub enum End {
 
 /// Where a stream's bytes go.
 pub trait Receiver {
-    /// Bytes in order: those left unconsumed before, then new ones.
-    fn data(&mut self, direction: Direction, bytes: &[u8]) -> Step;
-    /// `missing_bytes` will never come. `pending` are the unconsumed bytes before the gap; they are not given again.
-    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64) -> AfterGap;
+    /// Bytes in order: those left unconsumed before, then new ones, which came at `time_ns` or had to wait until then.
+    fn data(&mut self, direction: Direction, bytes: &[u8], time_ns: i64) -> Step;
+    /// `missing_bytes` will never come. `pending` are the unconsumed bytes before the gap; they are not given again. The last
+    /// bytes before it came at `after_ns`; i64::MIN when there were none.
+    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64, after_ns: i64) -> AfterGap;
     /// No more bytes in this direction. `pending` are the unconsumed ones.
     fn end(&mut self, direction: Direction, pending: &[u8], end: End);
 }

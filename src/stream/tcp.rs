@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! One TCP connection (RFC 9293): both directions in order, with gaps told.
 //!
-//! Sequence numbers are followed per direction from the SYN, or from the first segment seen (mid-stream start). A segment that
-//! is early is held; the hole before it becomes a gap when the other end has acknowledged the missing bytes and they
-//! still do not come within [`Limits::late_segments`] or [`Limits::late_ns`], when a bound is reached, or when the stream ends.
+//! Sequence numbers are followed per direction from the SYN, or from the first segment seen (mid-stream start). Two kinds of
+//! segments are held: early ones, before which bytes are missing, and answers, whose sender had received bytes of the other
+//! direction that have not been seen yet. A capture whose directions came by different ways is put in order by that, and
+//! one that lost a question does not give its answer to the next one. A hole becomes a gap when the other end has it and
+//! answered, when it has acknowledged the missing bytes and they still do not come within [`Limits::late_segments`] or
+//! [`Limits::late_ns`], when a bound is reached, or when the stream ends.
 
 use super::held::{HeldIndex, HeldPool, NONE};
 use super::{AfterGap, Direction, End, Limits, Receiver, Step, StreamCounters};
@@ -39,6 +42,8 @@ struct Half {
     pending: Vec<u8>,
     /// Bytes that must be pending before the receiver is called.
     need: usize,
+    /// When the last bytes were given.
+    given_ns: i64,
     held_first: HeldIndex,
     held_bytes: usize,
     /// Segments of this direction since the hole was acknowledged by the other end.
@@ -46,6 +51,8 @@ struct Half {
     /// When the hole opened, and when the other end acknowledged bytes in it.
     hole_ns: i64,
     acknowledged_ns: Option<i64>,
+    /// How far the other end has acknowledged.
+    acknowledged: Option<u32>,
     /// Sequence number of the FIN, when it is known.
     fin: Option<u32>,
 }
@@ -112,7 +119,7 @@ impl Connection {
 
     /// Takes a segment in.
     pub fn segment<R: Receiver>(&mut self, segment: &Segment<'_>, lent: &mut Lent<'_, R>) {
-        self.acknowledged(segment, lent);
+        self.acknowledged(segment);
         let half = &mut self.halves[segment.direction as usize];
         let length = segment.payload.len() as u32;
         match half.phase {
@@ -145,9 +152,39 @@ impl Connection {
             half.fin = Some(sequence.wrapping_add(length).wrapping_add(segment.cut_bytes));
         }
         if length > 0 || segment.cut_bytes > 0 {
-            half.payload(segment, sequence, lent);
+            let first = (half.held_first != NONE).then(|| lent.pool.get(half.held_first).sequence);
+            let follows = !before(half.next, sequence) && first.is_none_or(|first| before(half.next, first));
+            // What the capture cut off is known to be missing at once.
+            let is_due = segment.cut_bytes > 0 || self.has_been_seen(segment.direction, segment.acknowledgement);
+            if follows && is_due {
+                self.halves[segment.direction as usize].in_order(segment, sequence, lent);
+            } else {
+                self.halves[segment.direction as usize].hold(segment, sequence, lent);
+            }
+        } else if before(half.next, sequence) && half.held_first == NONE && !segment.fin {
+            // Its sender has sent what was not seen. Who waits for that waits in vain.
+            let missing_bytes = u64::from(sequence.wrapping_sub(half.next));
+            if self.halves[segment.direction.opposite() as usize].held_first != NONE {
+                self.halves[segment.direction as usize].gap(segment.direction, missing_bytes, lent);
+            }
         }
-        self.advance(segment.direction, segment.time_ns, lent);
+        self.progress(segment.time_ns, lent);
+    }
+
+    /// Gives what the last receiver left to another one.
+    pub fn give_again<R: Receiver>(&mut self, direction: Direction, time_ns: i64, lent: &mut Lent<'_, R>) {
+        let half = &mut self.halves[direction as usize];
+        half.need = 0;
+        if half.phase == Phase::Running && !half.pending.is_empty() {
+            let pending = std::mem::take(&mut half.pending);
+            let step = lent.receiver.data(direction, &pending, time_ns);
+            half.keep_of_pending(step, pending, lent);
+        }
+    }
+
+    /// What went to the server goes to the client.
+    pub fn turn(&mut self) {
+        self.halves.swap(0, 1);
     }
 
     /// Tells the receiver the end of the directions that have not ended, holes first.
@@ -169,11 +206,11 @@ impl Connection {
     }
 
     fn close<R: Receiver>(&mut self, end: End, lent: &mut Lent<'_, R>) {
-        for direction in [Direction::ToServer, Direction::ToClient] {
-            while self.halves[direction as usize].held_first != NONE {
-                self.open_gap(direction, lent);
-                self.drain(direction, lent);
-            }
+        while let Some(direction) = self.oldest(lent.pool, |_| true) {
+            self.open_gap(direction, lent);
+            self.halves[direction as usize].release_first(direction, lent);
+        }
+        for direction in BOTH {
             let half = &mut self.halves[direction as usize];
             match half.phase {
                 Phase::Running | Phase::Fresh => half.finish(direction, end, lent),
@@ -184,84 +221,81 @@ impl Connection {
     }
 
     /// The acknowledgement of a segment says what of the other direction has arrived.
-    fn acknowledged<R: Receiver>(&mut self, segment: &Segment<'_>, lent: &mut Lent<'_, R>) {
+    fn acknowledged(&mut self, segment: &Segment<'_>) {
         let Some(acknowledgement) = segment.acknowledgement else { return };
-        let direction = segment.direction.opposite();
-        let half = &mut self.halves[direction as usize];
-        if half.phase != Phase::Running || half.held_first == NONE {
+        let half = &mut self.halves[segment.direction.opposite() as usize];
+        if half.phase != Phase::Running {
             return;
         }
-        if before(half.next, acknowledgement) && half.acknowledged_ns.is_none() {
+        if half.acknowledged.is_none_or(|known| before(known, acknowledgement)) {
+            half.acknowledged = Some(acknowledgement);
+        }
+        if half.held_first != NONE && before(half.next, acknowledgement) && half.acknowledged_ns.is_none() {
             half.acknowledged_ns = Some(segment.time_ns);
             half.late_segments = 0;
         }
-        if half.hole_is_lost(segment.time_ns, lent.limits) {
-            self.open_gap(direction, lent);
-            self.advance(direction, segment.time_ns, lent);
-        }
     }
 
-    /// Delivers what is in order now, and gives up holes that are lost.
-    fn advance<R: Receiver>(&mut self, direction: Direction, time_ns: i64, lent: &mut Lent<'_, R>) {
-        loop {
-            self.drain(direction, lent);
-            let half = &mut self.halves[direction as usize];
-            if half.phase != Phase::Running {
-                break;
-            }
-            if half.held_first == NONE {
-                half.acknowledged_ns = None;
-                if half.fin.is_some_and(|fin| !before(half.next, fin)) {
-                    half.finish(direction, End::Fin, lent);
-                }
-                break;
-            }
-            if half.hole_is_lost(time_ns, lent.limits) {
+    /// Gives all that can be given now, the oldest first, and gives up holes that are lost.
+    fn progress<R: Receiver>(&mut self, time_ns: i64, lent: &mut Lent<'_, R>) {
+        while self.halves.iter().any(Half::has_something_to_do) {
+            if let Some(direction) = self.oldest(lent.pool, |candidate| self.is_due(candidate, time_ns, lent)) {
+                self.halves[direction as usize].release_first(direction, lent);
+            } else if let Some(direction) = BOTH.into_iter().find(|direction| self.is_lost(*direction, time_ns, lent)) {
                 self.open_gap(direction, lent);
+            } else if let Some(direction) = BOTH.into_iter().find(|place| self.halves[*place as usize].is_over()) {
+                self.halves[direction as usize].finish(direction, End::Fin, lent);
             } else {
                 break;
             }
         }
     }
 
-    /// Delivers held segments that are in order.
-    fn drain<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
-        let half = &mut self.halves[direction as usize];
-        while half.held_first != NONE {
-            let index = half.held_first;
-            let held = lent.pool.get(index);
-            if before(half.next, held.sequence) {
-                break;
-            }
-            let skip = half.next.wrapping_sub(held.sequence) as usize;
-            half.held_first = held.next;
-            half.held_bytes -= held.bytes.len();
-            let bytes = lent.pool.take_bytes(index);
-            let fresh = bytes.get(skip..).unwrap_or_default();
-            lent.counters.repeated_bytes += (bytes.len() - fresh.len()) as u64;
-            if half.phase == Phase::Running && !fresh.is_empty() {
-                half.deliver(direction, fresh, lent);
-            } else {
-                lent.counters.ignored_bytes += fresh.len() as u64;
-            }
-            lent.pool.put_back(index, bytes);
-            half.acknowledged_ns = None;
-            half.late_segments = 0;
+    /// The direction with the oldest first held segment of those that qualify.
+    fn oldest(&self, pool: &HeldPool, qualifies: impl Fn(Direction) -> bool) -> Option<Direction> {
+        let time_ns = |direction: &Direction| pool.get(self.halves[*direction as usize].held_first).time_ns;
+        BOTH.into_iter()
+            .filter(|direction| self.halves[*direction as usize].held_first != NONE && qualifies(*direction))
+            .min_by_key(time_ns)
+    }
+
+    /// Whether the first held segment of a direction can be given.
+    fn is_due<R: Receiver>(&self, direction: Direction, time_ns: i64, lent: &Lent<'_, R>) -> bool {
+        let held = lent.pool.get(self.halves[direction as usize].held_first);
+        !before(self.halves[direction as usize].next, held.sequence)
+            && (self.has_been_seen(direction, held.acknowledgement)
+                || time_ns.saturating_sub(held.time_ns) >= lent.limits.late_ns)
+    }
+
+    /// Whether all that the sender of a segment had received has been given.
+    fn has_been_seen(&self, direction: Direction, acknowledgement: Option<u32>) -> bool {
+        let other = &self.halves[direction.opposite() as usize];
+        other.phase != Phase::Running || acknowledgement.is_none_or(|number| !before(other.next, number))
+    }
+
+    /// Whether what is missing before the first held segment will not come.
+    fn is_lost<R: Receiver>(&self, direction: Direction, time_ns: i64, lent: &Lent<'_, R>) -> bool {
+        let half = &self.halves[direction as usize];
+        if half.held_first == NONE || half.phase != Phase::Running {
+            return false;
         }
+        let sequence = lent.pool.get(half.held_first).sequence;
+        let arrived = half.acknowledged.is_some_and(|number| !before(number, sequence));
+        let is_waited_for = self.halves[direction.opposite() as usize].held_first != NONE;
+        before(half.next, sequence) && (arrived && is_waited_for || half.is_late(time_ns, lent.limits))
     }
 
     /// Tells the hole before the first held segment as a gap.
     fn open_gap<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
         let half = &mut self.halves[direction as usize];
-        if half.held_first == NONE {
-            return;
-        }
         let sequence = lent.pool.get(half.held_first).sequence;
         if before(half.next, sequence) && half.phase == Phase::Running {
             half.gap(direction, u64::from(sequence.wrapping_sub(half.next)), lent);
         }
     }
 }
+
+const BOTH: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
 
 impl Half {
     fn new() -> Half {
@@ -271,25 +305,34 @@ impl Half {
             next: 0,
             pending: Vec::new(),
             need: 0,
+            given_ns: i64::MIN,
             held_first: NONE,
             held_bytes: 0,
             late_segments: 0,
             hole_ns: 0,
             acknowledged_ns: None,
+            acknowledged: None,
             fin: None,
         }
     }
 
-    fn payload<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
+    fn has_something_to_do(&self) -> bool {
+        self.held_first != NONE || self.is_over()
+    }
+
+    /// Whether all up to the FIN has been given.
+    fn is_over(&self) -> bool {
+        self.phase == Phase::Running && self.held_first == NONE && self.fin.is_some_and(|fin| !before(self.next, fin))
+    }
+
+    /// A segment of which the next byte is known to be part, or that repeats bytes.
+    fn in_order<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
         let payload = segment.payload;
-        if before(self.next, sequence) {
-            return self.early(segment, sequence, lent);
-        }
         let seen = self.next.wrapping_sub(sequence) as usize;
         let fresh = payload.get(seen..).unwrap_or_default();
         lent.counters.repeated_bytes += (payload.len() - fresh.len()) as u64;
         if !fresh.is_empty() {
-            self.deliver(segment.direction, fresh, lent);
+            self.deliver(segment.direction, fresh, segment.time_ns, lent);
         }
         let end = sequence.wrapping_add(payload.len() as u32).wrapping_add(segment.cut_bytes);
         if segment.cut_bytes > 0 && before(self.next, end) && self.phase == Phase::Running {
@@ -297,10 +340,15 @@ impl Half {
         }
     }
 
-    fn early<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
+    /// Keeps a segment until it is its turn.
+    fn hold<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
         let payload = segment.payload;
-        let distance = sequence.wrapping_sub(self.next) as usize;
         if payload.is_empty() {
+            return;
+        }
+        let end = sequence.wrapping_add(payload.len() as u32);
+        if !before(self.next, end) {
+            lent.counters.repeated_bytes += payload.len() as u64;
             return;
         }
         if self.held_first == NONE {
@@ -309,6 +357,7 @@ impl Half {
         }
         self.late_segments += 1;
         lent.counters.early_segments += 1;
+        let distance = if before(self.next, sequence) { sequence.wrapping_sub(self.next) as usize } else { 0 };
         let full = self.held_bytes + payload.len() > lent.limits.held_bytes_per_direction
             || distance > lent.limits.held_bytes_per_direction * 16;
         if full {
@@ -327,7 +376,7 @@ impl Half {
             previous = current;
             current = held.next;
         }
-        match lent.pool.hold(sequence, payload) {
+        match lent.pool.hold(sequence, segment.acknowledgement, segment.time_ns, payload) {
             Some(index) => {
                 lent.counters.copied_bytes += payload.len() as u64;
                 lent.pool.get_mut(index).next = current;
@@ -341,18 +390,40 @@ impl Half {
         }
     }
 
+    /// Gives the first held segment, or what of it is new.
+    fn release_first<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
+        let index = self.held_first;
+        let held = lent.pool.get(index);
+        let skip = self.next.wrapping_sub(held.sequence) as usize;
+        // Behind a gap it was not waiting for anything that came.
+        let time_ns = held.time_ns.max(self.given_ns);
+        self.held_first = held.next;
+        self.held_bytes -= held.bytes.len();
+        let bytes = lent.pool.take_bytes(index);
+        let fresh = bytes.get(skip..).unwrap_or_default();
+        lent.counters.repeated_bytes += (bytes.len() - fresh.len()) as u64;
+        if self.phase == Phase::Running && !fresh.is_empty() {
+            self.deliver(direction, fresh, time_ns, lent);
+        } else {
+            lent.counters.ignored_bytes += fresh.len() as u64;
+        }
+        lent.pool.put_back(index, bytes);
+        self.acknowledged_ns = None;
+        self.late_segments = 0;
+    }
+
     fn give_up_holes<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
         while self.held_first != NONE && !before(sequence, lent.pool.get(self.held_first).sequence) {
             let index = self.held_first;
             let held = lent.pool.get(index);
-            let start = held.sequence;
+            let (start, time_ns) = (held.sequence, held.time_ns.max(self.given_ns));
             self.held_first = held.next;
             self.held_bytes -= held.bytes.len();
             let bytes = lent.pool.take_bytes(index);
-            self.jump_and_deliver(segment.direction, start, &bytes, lent);
+            self.jump_and_deliver(segment.direction, (start, time_ns), &bytes, lent);
             lent.pool.put_back(index, bytes);
         }
-        self.jump_and_deliver(segment.direction, sequence, segment.payload, lent);
+        self.jump_and_deliver(segment.direction, (sequence, segment.time_ns), segment.payload, lent);
         self.acknowledged_ns = None;
         self.late_segments = 0;
         self.hole_ns = segment.time_ns;
@@ -361,7 +432,7 @@ impl Half {
     fn jump_and_deliver<R: Receiver>(
         &mut self,
         direction: Direction,
-        sequence: u32,
+        (sequence, time_ns): (u32, i64),
         bytes: &[u8],
         lent: &mut Lent<'_, R>,
     ) {
@@ -372,16 +443,14 @@ impl Half {
         let fresh = bytes.get(seen..).unwrap_or_default();
         lent.counters.repeated_bytes += (bytes.len() - fresh.len()) as u64;
         if self.phase == Phase::Running && !fresh.is_empty() {
-            self.deliver(direction, fresh, lent);
+            self.deliver(direction, fresh, time_ns, lent);
         } else {
             lent.counters.ignored_bytes += fresh.len() as u64;
         }
     }
 
-    fn hole_is_lost(&self, time_ns: i64, limits: &Limits) -> bool {
-        if self.held_first == NONE {
-            return false;
-        }
+    /// Whether the hole before the first held segment has been open for too long.
+    fn is_late(&self, time_ns: i64, limits: &Limits) -> bool {
         match self.acknowledged_ns {
             Some(since_ns) => {
                 self.late_segments >= limits.late_segments || time_ns.saturating_sub(since_ns) >= limits.late_ns
@@ -391,11 +460,12 @@ impl Half {
     }
 
     /// Gives bytes that begin at `next`.
-    fn deliver<R: Receiver>(&mut self, direction: Direction, bytes: &[u8], lent: &mut Lent<'_, R>) {
+    fn deliver<R: Receiver>(&mut self, direction: Direction, bytes: &[u8], time_ns: i64, lent: &mut Lent<'_, R>) {
+        self.given_ns = time_ns;
         self.next = self.next.wrapping_add(bytes.len() as u32);
         lent.counters.delivered_bytes += bytes.len() as u64;
         if self.pending.is_empty() && self.need <= bytes.len() {
-            let step = lent.receiver.data(direction, bytes);
+            let step = lent.receiver.data(direction, bytes, time_ns);
             self.keep(step, bytes, lent);
             return;
         }
@@ -403,7 +473,7 @@ impl Half {
         self.append_pending(bytes, lent);
         if self.pending.len() >= self.need {
             let pending = std::mem::take(&mut self.pending);
-            let step = lent.receiver.data(direction, &pending);
+            let step = lent.receiver.data(direction, &pending, time_ns);
             self.keep_of_pending(step, pending, lent);
         }
         self.bound_pending(lent);
@@ -481,7 +551,7 @@ impl Half {
         self.next = self.next.wrapping_add(missing_bytes as u32);
         let pending = std::mem::take(&mut self.pending);
         self.need = 0;
-        match lent.receiver.gap(direction, &pending, missing_bytes) {
+        match lent.receiver.gap(direction, &pending, missing_bytes, self.given_ns) {
             AfterGap::Continue => {}
             AfterGap::Restart => lent.counters.discarded_bytes += pending.len() as u64,
         }

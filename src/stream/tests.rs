@@ -10,12 +10,14 @@ use super::*;
 struct Recorder {
     streams: [Vec<u8>; 2],
     log: Vec<String>,
+    times_ns: Vec<i64>,
     /// Bytes a message has; 0 takes what comes.
     message_bytes: usize,
 }
 
 impl Receiver for Recorder {
-    fn data(&mut self, direction: Direction, bytes: &[u8]) -> Step {
+    fn data(&mut self, direction: Direction, bytes: &[u8], time_ns: i64) -> Step {
+        self.times_ns.push(time_ns);
         let take = match self.message_bytes {
             0 => bytes.len(),
             size => bytes.len() / size * size,
@@ -27,7 +29,7 @@ impl Receiver for Recorder {
         }
     }
 
-    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64) -> AfterGap {
+    fn gap(&mut self, direction: Direction, pending: &[u8], missing_bytes: u64, _after_ns: i64) -> AfterGap {
         self.log.push(format!("{direction:?} gap {missing_bytes} after {}", pending.len()));
         AfterGap::Restart
     }
@@ -138,6 +140,40 @@ fn a_hole_that_was_acknowledged_becomes_a_gap_after_the_time() {
     assert_eq!(bench.recorder.log, ["ToServer gap 7 after 0"]);
     assert_eq!(bench.sent(), b"abcklm");
     assert_eq!((bench.counters.gaps, bench.counters.gap_bytes), (1, 7));
+}
+
+/// A mirror that lost a request must not make the answers of the later ones come before them.
+#[test]
+fn an_answer_to_what_lies_behind_a_hole_opens_it_at_once() {
+    let mut bench = Bench::new(Limits::default());
+    bench.segment(data(0, b"abc"));
+    bench.segment(Segment { time_ns: 1, ..data(10, b"klm") });
+    bench.segment(Segment { time_ns: 2, ..data(20, b"uvw") });
+    let answer = |acknowledgement| Segment { payload: b"answer", ..acknowledge(acknowledgement, 3) };
+    bench.segment(answer(9));
+    assert!(bench.recorder.log.is_empty(), "part of the hole may still be on its way");
+    bench.segment(Segment { sequence: 6, ..answer(13) });
+    assert_eq!(bench.recorder.log, ["ToServer gap 7 after 0"]);
+    assert_eq!(bench.sent(), b"abcklm");
+    bench.segment(Segment { time_ns: 4, ..data(13, b"nopqrst") });
+    assert_eq!(bench.sent(), b"abcklmnopqrstuvw");
+}
+
+/// Bytes behind a gap have waited for nothing: they came when they came. Those behind a hole that was filled had to wait.
+#[test]
+fn held_bytes_are_given_with_the_time_at_which_they_were_complete() {
+    for (filler, expected) in [(data(3, b"d"), [0, 5, 5]), (acknowledge(7, 5), [0, 1, 5])] {
+        let mut bench = Bench::new(Limits::default());
+        bench.segment(data(0, b"abc"));
+        bench.segment(Segment { time_ns: 1, ..data(4, b"efg") });
+        bench.segment(Segment { time_ns: 5, ..filler });
+        let answer = Segment { payload: b"answer", ..acknowledge(7, 5) };
+        bench.segment(answer);
+        let mut times_ns = bench.recorder.times_ns;
+        // A byte that fills the hole is given for itself.
+        times_ns.truncate(3);
+        assert_eq!(times_ns, expected);
+    }
 }
 
 #[test]

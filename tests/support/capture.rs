@@ -155,6 +155,39 @@ impl Capture {
         result
     }
 
+    /// About a third of the answers come before what they answer, as when the directions of a connection come by different
+    /// ways. Frames that open or end a connection, and those that say nothing, stay; so do connections whose opening is missing.
+    pub fn crossed(&self, random: &mut Rng) -> Capture {
+        let mut result = self.clone();
+        let mut last: Vec<(Ends, usize)> = Vec::new();
+        let mut opened: Vec<Ends> = Vec::new();
+        for (place, frame) in self.frames.iter().enumerate() {
+            let Some(segment) = frame.segment() else { continue };
+            let ends = frame.ends();
+            let known = last.iter().position(|(other, _)| *other == ends || *other == ends.swapped());
+            if segment.flags & SYN != 0 {
+                opened.push(ends.clone());
+            }
+            let both = opened.contains(&ends) && opened.contains(&ends.swapped());
+            let movable = both && segment.payload > 0 && segment.flags & (SYN | FIN | RST) == 0;
+            let mut crosses = false;
+            if let Some(known) = known {
+                let (other, before) = last.remove(known);
+                crosses = movable && other == ends.swapped() && random.u8(..) < 85;
+                if crosses {
+                    result.frames[before].data = frame.data.clone();
+                    result.frames[before].wire_length = frame.wire_length;
+                    result.frames[place].data = self.frames[before].data.clone();
+                    result.frames[place].wire_length = self.frames[before].wire_length;
+                }
+            }
+            if movable && !crosses {
+                last.push((ends, place));
+            }
+        }
+        result
+    }
+
     /// About a third of the TCP segments come twice, at once or a little later.
     pub fn duplicated(&self, random: &mut Rng) -> Capture {
         let mut keyed: Vec<(usize, usize, &Frame)> = Vec::new();
@@ -289,6 +322,11 @@ pub struct Ends {
 }
 
 impl Ends {
+    /// Ports of the sender and of the receiver.
+    pub fn ports(&self) -> [u16; 2] {
+        [self.source.1, self.destination.1].map(u16::from_be_bytes)
+    }
+
     fn swapped(&self) -> Ends {
         Ends { source: self.destination.clone(), destination: self.source.clone() }
     }
@@ -347,7 +385,7 @@ impl Frame {
         Some(Segment { tcp, start, payload, flags: header[13] })
     }
 
-    fn ends(&self) -> Ends {
+    pub fn ends(&self) -> Ends {
         let segment = self.segment().expect("the caller has a segment");
         let (source, destination) = match self.ether_type() {
             IPV4 => (26..30, 30..34),

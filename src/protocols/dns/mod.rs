@@ -13,6 +13,7 @@ mod event;
 mod message;
 mod name;
 mod parser;
+mod recognise;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -27,8 +28,13 @@ use parser::DnsParser;
 
 use super::{Descriptor, Factory, Parser, Transports};
 
-pub const DESCRIPTOR: Descriptor =
-    Descriptor { name: "dns", transports: Transports::TcpAndUdp, default_ports: &[], configure };
+pub const DESCRIPTOR: Descriptor = Descriptor {
+    name: "dns",
+    transports: Transports::TcpAndUdp,
+    default_ports: &[],
+    recognise: Some(recognise::recognise),
+    configure,
+};
 
 /// Options of a section (Packetbeat behaviour, sections 2.4 and 4.3).
 #[derive(Clone, Debug)]

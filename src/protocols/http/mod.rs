@@ -11,6 +11,7 @@ mod event;
 mod exchange;
 mod message;
 mod parser;
+mod recognise;
 mod syntax;
 #[cfg(test)]
 mod tests;
@@ -20,8 +21,13 @@ use std::sync::Arc;
 
 use super::{CommonOptions, Descriptor, Factory, Parser, Transports};
 
-pub const DESCRIPTOR: Descriptor =
-    Descriptor { name: "http", transports: Transports::Tcp, default_ports: &[], configure: config::configure };
+pub const DESCRIPTOR: Descriptor = Descriptor {
+    name: "http",
+    transports: Transports::Tcp,
+    default_ports: &[],
+    recognise: Some(recognise::recognise),
+    configure: config::configure,
+};
 
 /// `type` of events, `event.dataset` and `network.protocol`.
 const NAME: &str = "http";

@@ -17,7 +17,7 @@ use parser::IcmpParser;
 use super::{Descriptor, Factory, Parser, Transports};
 
 pub const DESCRIPTOR: Descriptor =
-    Descriptor { name: "icmp", transports: Transports::Icmp, default_ports: &[], configure };
+    Descriptor { name: "icmp", transports: Transports::Icmp, default_ports: &[], recognise: None, configure };
 
 /// Options of the section (Packetbeat behaviour, section 4.1). `send_request` and `send_response` have no effect.
 #[derive(Clone, Copy, Debug)]

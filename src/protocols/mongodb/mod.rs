@@ -15,6 +15,7 @@ mod exchange;
 mod json;
 mod message;
 mod parser;
+mod recognise;
 mod reply;
 mod session;
 #[cfg(test)]
@@ -30,6 +31,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "mongodb",
     transports: Transports::Tcp,
     default_ports: &[],
+    recognise: Some(recognise::recognise),
     configure: |section, common| Ok(Box::new(Mongodb { options: Arc::new(config::read(section, common)?) })),
 };
 

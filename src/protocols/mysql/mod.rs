@@ -12,6 +12,7 @@ mod event;
 mod login;
 mod packet;
 mod parser;
+mod recognise;
 mod request;
 mod response;
 mod session;
@@ -30,6 +31,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "mysql",
     transports: Transports::Tcp,
     default_ports: &[],
+    recognise: Some(recognise::recognise),
     configure: |section, common| Ok(Box::new(Mysql { options: Arc::new(config::read(section, common)?) })),
 };
 

@@ -25,6 +25,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "nfs",
     transports: Transports::TcpAndUdp,
     default_ports: &[2049],
+    recognise: None,
     configure: |section, common| Ok(Box::new(Nfs { options: config::read(section, common)? })),
 };
 

@@ -13,6 +13,7 @@ mod event;
 mod frames;
 mod message;
 mod parser;
+mod recognise;
 mod response;
 mod server;
 mod session;
@@ -32,6 +33,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "pgsql",
     transports: Transports::Tcp,
     default_ports: &[],
+    recognise: Some(recognise::recognise),
     configure: |section, common| Ok(Box::new(Pgsql { options: Arc::new(config::read(section, common)?) })),
 };
 

@@ -13,6 +13,7 @@ mod event;
 mod inline;
 mod line;
 mod parser;
+mod recognise;
 mod request;
 mod response;
 mod session;
@@ -28,6 +29,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "redis",
     transports: Transports::Tcp,
     default_ports: &[],
+    recognise: Some(recognise::recognise),
     configure: |section, common| Ok(Box::new(Redis { options: Arc::new(config::read(section, common)?) })),
 };
 

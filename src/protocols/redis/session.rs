@@ -231,8 +231,9 @@ impl Session {
 
     fn settle(&mut self, context: &mut Context<'_>, now_ns: i64) -> bool {
         let Some(doubt) = &mut self.doubt else { return false };
-        // What comes in one packet is one batch, or came late behind a gap: its answers may have been seen before.
-        let is_idle = self.waiting.is_empty() || doubt.sure == 0 && doubt.answered;
+        // What comes in one packet is one batch; and before the server has spoken, the command may be of the batch whose
+        // beginning is missing.
+        let is_idle = doubt.answered && (self.waiting.is_empty() || doubt.sure == 0);
         let anew = is_idle && now_ns > doubt.asked_ns;
         doubt.asked_ns = now_ns;
         doubt.answered = false;

@@ -19,6 +19,7 @@ mod hello;
 mod name;
 mod names;
 mod parser;
+mod recognise;
 mod record;
 mod side;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub const DESCRIPTOR: Descriptor = Descriptor {
     name: "tls",
     transports: Transports::Tcp,
     default_ports: &[443, 993, 995, 5223, 8443, 8883, 9243],
+    recognise: Some(recognise::recognise),
     configure: |section, common| Ok(Box::new(Tls { options: Arc::new(config::read(section, common)?) })),
 };
 
