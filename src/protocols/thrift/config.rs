@@ -13,7 +13,8 @@ pub fn read(section: &Section<'_>, common: &CommonOptions) -> Result<Options, Co
         let value = section.unsigned(key, 0..=u64::MAX)?;
         Ok(value.map_or(default, |value| usize::try_from(value).unwrap_or(usize::MAX)))
     };
-    let transport_types = [("socket", TransportType::Socket), ("framed", TransportType::Framed)];
+    let transport_types =
+        [("socket", TransportType::Socket), ("framed", TransportType::Framed), ("auto", TransportType::Auto)];
     // A message says itself which protocol it is in, so both are understood whatever is set.
     section.choice("protocol_type", &[("binary", ()), ("compact", ())])?;
     let captures_replies = section.boolean("capture_reply")?.unwrap_or(true);

@@ -53,6 +53,11 @@ pub fn read(bytes: &[u8]) -> Read<Header<'_>> {
     }
 }
 
+/// Whether a message of a protocol with version begins with these bytes.
+pub fn has_version(first: u8, second: u8) -> bool {
+    (first, second) == (0x80, 1) || first == COMPACT_PROTOCOL && second & 0x1f == COMPACT_VERSION
+}
+
 const COMPACT_PROTOCOL: u8 = 0x82;
 const COMPACT_VERSION: u8 = 1;
 

@@ -39,6 +39,8 @@ pub enum TransportType {
     Socket,
     /// Each behind its length in four bytes.
     Framed,
+    /// Each shows by its version whether it is behind its length; what has no version is unframed. Not in Packetbeat.
+    Auto,
 }
 
 /// Whether a reply's contents are shown (`capture_reply`).

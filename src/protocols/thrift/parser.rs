@@ -117,7 +117,7 @@ impl ThriftParser {
 }
 
 impl Side {
-    /// Reads one thing: a frame's length, a header, the rest of a message, or of a frame.
+    /// Reads one thing: a frame's length, or what [`Side::read`] reads.
     fn advance(
         &mut self,
         options: &Options,
@@ -127,7 +127,12 @@ impl Side {
         position: &mut usize,
     ) -> Progress {
         let rest = bytes.get(*position..).unwrap_or_default();
-        if options.transport_type == TransportType::Framed && self.frame.is_none() {
+        if self.frame.is_none() && !self.reader.is_inside() {
+            match is_framed(options.transport_type, rest) {
+                Ok(true) => {}
+                Ok(false) => return self.read(options, session, direction, rest, position),
+                Err(more) => return Progress::Need(more),
+            }
             let length = match wire::array(rest) {
                 Ok(length) => u32::from_be_bytes(length),
                 Err(_) => return Progress::Need(4),
@@ -140,6 +145,18 @@ impl Side {
             self.frame = Some(Frame { bytes, left: bytes, is_done: false });
             return Progress::GoOn;
         }
+        self.read(options, session, direction, rest, position)
+    }
+
+    /// Reads a header, or the rest of a message or of a frame.
+    fn read(
+        &mut self,
+        options: &Options,
+        session: &Session,
+        direction: Direction,
+        rest: &[u8],
+        position: &mut usize,
+    ) -> Progress {
         let left = self.frame.map_or(u64::MAX, |frame| frame.left);
         let there = rest.get(..rest.len().min(usize::try_from(left).unwrap_or(usize::MAX))).unwrap_or_default();
         let mut taken = 0;
@@ -202,6 +219,18 @@ impl Side {
         self.message_bytes = 0;
         self.frame = None;
         self.is_in_step = false;
+    }
+}
+
+/// Whether what begins here is a frame, or how many bytes tell.
+fn is_framed(transport_type: TransportType, bytes: &[u8]) -> Result<bool, usize> {
+    match (transport_type, bytes) {
+        (TransportType::Socket, _) => Ok(false),
+        (TransportType::Framed, _) => Ok(true),
+        (TransportType::Auto, [0, _, _, _, first, second, ..]) => Ok(header::has_version(*first, *second)),
+        (TransportType::Auto, [] | [0, ..]) => Err(6),
+        (TransportType::Auto, [first, second, ..]) => Ok(!header::has_version(*first, *second)),
+        (TransportType::Auto, [_]) => Err(2),
     }
 }
 
