@@ -35,7 +35,8 @@ const ALLOWED: &[(&str, f64)] = &[
     ("mysql/", 130.0),
     ("mongodb/", 5.0),
     ("pgsql/", 0.0),
-    ("redis/", 80.0),
+    ("redis/", 2.0),
+    ("thrift/", 1.0),
     ("tls/", 13_000.0),
 ];
 

@@ -22,6 +22,7 @@ pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
+mod text;
 pub mod thrift;
 pub mod tls;
 
