@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, f64)] = &[
     ("mongodb/", 5.0),
     ("pgsql/", 0.0),
     ("redis/", 2.0),
-    ("thrift/", 1.0),
+    ("thrift/", 0.0),
     ("tls/", 13_000.0),
 ];
 

@@ -5,7 +5,7 @@ use super::Options;
 use super::message::{Extent, Message};
 use super::session::Call;
 use crate::event::{Event, field};
-use crate::protocols::{Common, Context, Direction, Status};
+use crate::protocols::{Common, Context, Status};
 
 /// How a call's waiting ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ pub fn publish(context: &mut Context<'_>, options: &Options, call: &Call, reply:
     let common = Common {
         name: "thrift",
         network_protocol: Some("thrift"),
-        requests: call.requests.unwrap_or(Direction::ToServer),
+        requests: call.requests,
         start_ns: Some(call.start_ns),
         end_ns: reply.map(|reply| reply.start_ns),
         source_bytes: call.bytes,

@@ -9,13 +9,12 @@ use super::idl::Method;
 use super::render;
 use super::wire::{Failure, FieldHeader, Kind, Protocol};
 use super::{Options, Replies, Strings, Values};
+use crate::protocols::text::Text;
 
 /// Bytes of a text after which no further element is begun.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Containers within each other, as in Thrift's own limit.
 const MAX_DEPTH: usize = 64;
-/// Buffers that are kept from one connection to the next.
-const MAX_KEPT_BYTES: usize = 16 << 10;
 
 /// How much of a message was read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -35,13 +34,13 @@ pub enum Extent {
 pub struct Message {
     pub kind: MessageType,
     pub sequence: i32,
-    pub name: Vec<u8>,
+    pub name: Text,
     pub start_ns: i64,
     /// Bytes on the wire, without the length of a frame.
     pub bytes: u64,
     /// Parameters of a call, what a reply returns.
-    pub value: Vec<u8>,
-    pub exceptions: Vec<u8>,
+    pub value: Text,
+    pub exceptions: Text,
     pub has_exception: bool,
     pub extent: Extent,
     /// A structure has more fields than are accepted.
@@ -70,7 +69,7 @@ pub struct MessageReader {
     awaited: Option<Kind>,
     string: Option<StringLeft>,
     /// What is shown of the string under way.
-    kept: Vec<u8>,
+    kept: Text,
     /// Bytes of values that are not shown.
     skip_bytes: u64,
     /// What is read belongs to the exceptions of a reply.
@@ -208,13 +207,9 @@ impl MessageReader {
         self.message.extent = extent;
     }
 
-    /// As new, keeping the buffers.
+    /// As new.
     pub fn clear(&mut self) {
-        let message = &mut self.message;
-        let (mut name, mut value) = (std::mem::take(&mut message.name), std::mem::take(&mut message.value));
-        let mut exceptions = std::mem::take(&mut message.exceptions);
-        [&mut name, &mut value, &mut exceptions].into_iter().for_each(|buffer| buffer.clear());
-        self.message = Message { name, value, exceptions, ..Message::default() };
+        self.message = Message::default();
         self.is_inside = false;
         self.levels.clear();
         self.awaited = None;
@@ -224,16 +219,10 @@ impl MessageReader {
         self.in_exceptions = false;
     }
 
-    /// Gives large buffers back.
-    pub fn trim(&mut self) {
-        let Message { value, exceptions, .. } = &mut self.message;
-        [value, exceptions, &mut self.kept].into_iter().for_each(|buffer| buffer.shrink_to(MAX_KEPT_BYTES));
-    }
-
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
         let Message { name, value, exceptions, .. } = &self.message;
-        [name, value, exceptions, &self.kept].into_iter().map(Vec::capacity).sum()
+        [name, value, exceptions, &self.kept].into_iter().map(Text::capacity).sum()
     }
 
     /// What the innermost container has next.
@@ -437,7 +426,7 @@ impl MessageReader {
         self.scalar(|out| render::format(out, format_args!("{value}")));
     }
 
-    fn scalar(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+    fn scalar(&mut self, write: impl FnOnce(&mut Text)) {
         if self.shows_item() {
             write(self.out());
         }
@@ -524,7 +513,7 @@ impl MessageReader {
         self.levels.last().is_some_and(|level| level.shows_item)
     }
 
-    fn out(&mut self) -> &mut Vec<u8> {
+    fn out(&mut self) -> &mut Text {
         if self.in_exceptions { &mut self.message.exceptions } else { &mut self.message.value }
     }
 }

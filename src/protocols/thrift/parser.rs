@@ -313,7 +313,6 @@ impl Parser for ThriftParser {
     fn reset(&mut self) {
         for side in &mut self.sides {
             side.lose_step();
-            side.reader.trim();
             side.heard_ns = 0;
         }
         self.session.reset();

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Values as text, in the form that Packetbeat prints: Go's literals, bytes that are no UTF-8 as hexadecimal.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
+
+use crate::protocols::text::Text;
 
 /// `"text"` with Go's escapes; `dots` stand where it was cut.
-pub fn quoted(out: &mut Vec<u8>, text: &str, dots: &str) {
+pub fn quoted(out: &mut Text, text: &str, dots: &str) {
     out.push(b'"');
     for character in text.chars() {
         escaped(out, character);
@@ -14,14 +16,14 @@ pub fn quoted(out: &mut Vec<u8>, text: &str, dots: &str) {
 }
 
 /// Two digits a byte.
-pub fn hexadecimal(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn hexadecimal(out: &mut Text, bytes: &[u8]) {
     for byte in bytes {
         format(out, format_args!("{byte:02x}"));
     }
 }
 
 /// 8-4-4-4-12 digits.
-pub fn uuid(out: &mut Vec<u8>, bytes: &[u8; 16]) {
+pub fn uuid(out: &mut Text, bytes: &[u8; 16]) {
     for (index, byte) in bytes.iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
             out.push(b'-');
@@ -31,7 +33,7 @@ pub fn uuid(out: &mut Vec<u8>, bytes: &[u8; 16]) {
 }
 
 /// The shortest digits that give the number back, without exponent.
-pub fn double(out: &mut Vec<u8>, value: f64) {
+pub fn double(out: &mut Text, value: f64) {
     if value.is_infinite() {
         out.extend_from_slice(if value > 0.0 { b"+Inf" } else { b"-Inf" });
     } else {
@@ -39,12 +41,12 @@ pub fn double(out: &mut Vec<u8>, value: f64) {
     }
 }
 
-pub fn format(out: &mut Vec<u8>, arguments: std::fmt::Arguments<'_>) {
+pub fn format(out: &mut Text, arguments: std::fmt::Arguments<'_>) {
     // Writing into memory does not fail.
     let _ = out.write_fmt(arguments);
 }
 
-fn escaped(out: &mut Vec<u8>, character: char) {
+fn escaped(out: &mut Text, character: char) {
     let escape = match character {
         '"' => b"\\\"",
         '\\' => b"\\\\",

@@ -12,23 +12,22 @@ use super::Options;
 use super::event::{self, Ending};
 use super::header::MessageType;
 use super::message::{Extent, Message};
+use crate::protocols::text::Text;
 use crate::protocols::{Context, Direction, End, ProtocolCounter};
 
 /// Calls of one connection that may wait, and bytes of their texts.
 pub const MAX_WAITING: usize = 1024;
 pub const MAX_WAITING_BYTES: usize = 1 << 20;
 
-/// Calls that are kept for reuse, and the size of their buffers.
-const MAX_SPARE: usize = 64;
-const MAX_SPARE_BYTES: usize = 4 << 10;
+/// Places for waiting calls that a parser keeps.
+const SPARE_PLACES: usize = 64;
 
 /// A call: what its event says.
-#[derive(Default)]
 pub struct Call {
-    pub name: Vec<u8>,
-    pub params: Vec<u8>,
+    pub name: Text,
+    pub params: Text,
     pub sequence: i32,
-    pub requests: Option<Direction>,
+    pub requests: Direction,
     pub start_ns: i64,
     pub bytes: u64,
     pub extent: Extent,
@@ -47,7 +46,7 @@ impl Call {
 
     /// Whether a reply with this method may be its own. A multiplexed call has the service before a colon, its reply not.
     fn is_of(&self, name: &[u8]) -> bool {
-        self.name == name || self.name.strip_suffix(name).is_some_and(|service| service.ends_with(b":"))
+        *self.name == *name || self.name.strip_suffix(name).is_some_and(|service| service.ends_with(b":"))
     }
 }
 
@@ -55,14 +54,13 @@ pub struct Session {
     options: Arc<Options>,
     waiting: VecDeque<Call>,
     waiting_bytes: usize,
-    spare: Vec<Call>,
     /// The client closed its direction, and so waits for nothing; of either direction.
     has_closed: [bool; 2],
 }
 
 impl Session {
     pub fn new(options: Arc<Options>) -> Session {
-        Session { options, waiting: VecDeque::new(), waiting_bytes: 0, spare: Vec::new(), has_closed: [false; 2] }
+        Session { options, waiting: VecDeque::new(), waiting_bytes: 0, has_closed: [false; 2] }
     }
 
     /// Number of the method that a message is of.
@@ -79,27 +77,28 @@ impl Session {
     /// A call went in a direction. Its texts are taken.
     pub fn call(&mut self, context: &mut Context<'_>, requests: Direction, message: &mut Message) {
         context.count(ProtocolCounter::Messages, 1);
-        if let Some(before) = self.waiting.iter_mut().rev().find(|call| call.requests == Some(requests)) {
+        if let Some(before) = self.waiting.iter_mut().rev().find(|call| call.requests == requests) {
             before.is_followed = true;
         }
         if message.is_dropped {
             context.count(ProtocolCounter::SkippedBytes, message.bytes);
             return;
         }
-        let mut call = self.spare.pop().unwrap_or_default();
-        std::mem::swap(&mut call.name, &mut message.name);
-        std::mem::swap(&mut call.params, &mut message.value);
-        call.sequence = message.sequence;
-        call.requests = Some(requests);
-        call.start_ns = message.start_ns;
-        call.bytes = message.bytes;
-        call.extent = message.extent;
-        call.method = self.options.idl.find(&call.name);
-        call.is_followed = false;
-        call.reply_may_be_lost = false;
+        let name = std::mem::take(&mut message.name);
+        let call = Call {
+            method: self.options.idl.find(&name),
+            name,
+            params: std::mem::take(&mut message.value),
+            sequence: message.sequence,
+            requests,
+            start_ns: message.start_ns,
+            bytes: message.bytes,
+            extent: message.extent,
+            is_followed: false,
+            reply_may_be_lost: false,
+        };
         if message.kind == MessageType::Oneway || self.is_two_way(&call) == Some(false) {
-            event::publish(context, &self.options, &call, None, Ending::Oneway);
-            return self.recycle(call);
+            return event::publish(context, &self.options, &call, None, Ending::Oneway);
         }
         self.waiting_bytes += call.text_bytes();
         self.waiting.push_back(call);
@@ -116,12 +115,11 @@ impl Session {
         let Some(call) = call else { return context.count(ProtocolCounter::UnmatchedResponses, 1) };
         let shown = Some(message).filter(|message| !message.is_dropped);
         event::publish(context, &self.options, &call, shown, Ending::Answered);
-        self.recycle(call);
     }
 
     /// Bytes are missing among the replies to calls that go in a direction.
     pub fn replies_may_be_lost(&mut self, requests: Direction) {
-        let calls = self.waiting.iter_mut().filter(|call| call.requests == Some(requests));
+        let calls = self.waiting.iter_mut().filter(|call| call.requests == requests);
         calls.for_each(|call| call.reply_may_be_lost = true);
     }
 
@@ -130,7 +128,7 @@ impl Session {
         if end == End::Fin {
             self.has_closed[direction as usize] = true;
         }
-        while let Some(index) = self.waiting.iter().position(|call| call.requests == Some(direction.opposite())) {
+        while let Some(index) = self.waiting.iter().position(|call| call.requests == direction.opposite()) {
             self.give_up(context, index, Ending::ConnectionEnded);
         }
     }
@@ -158,24 +156,21 @@ impl Session {
 
     /// As new, keeping its buffers.
     pub fn reset(&mut self) {
-        while let Some(call) = self.take(0) {
-            self.recycle(call);
-        }
-        self.waiting.shrink_to(MAX_SPARE);
+        self.waiting.shrink_to(SPARE_PLACES);
         self.waiting_bytes = 0;
         self.has_closed = [false; 2];
     }
 
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
-        let calls = self.waiting.iter().chain(&self.spare);
+        let calls = self.waiting.iter();
         calls.map(|call| call.name.capacity() + call.params.capacity()).sum::<usize>()
             + self.waiting.capacity() * size_of::<Call>()
     }
 
     /// The oldest call with this number and method. A server that does not repeat numbers answers with 0.
     fn find(&self, requests: Direction, name: &[u8], sequence: i32) -> Option<usize> {
-        let is_of = |call: &&Call| call.requests == Some(requests) && call.is_of(name);
+        let is_of = |call: &&Call| call.requests == requests && call.is_of(name);
         let position =
             |has_number: &dyn Fn(&Call) -> bool| self.waiting.iter().position(|call| is_of(&call) && has_number(call));
         position(&|call| call.sequence == sequence).or_else(|| match sequence {
@@ -191,7 +186,7 @@ impl Session {
 
     fn give_up(&mut self, context: &mut Context<'_>, index: usize, ending: Ending) {
         let Some(call) = self.take(index) else { return };
-        let has_closed = call.requests.is_some_and(|requests| self.has_closed[requests as usize]);
+        let has_closed = self.has_closed[call.requests as usize];
         let ending = match self.is_two_way(&call) {
             _ if call.reply_may_be_lost => Ending::ReplyLost,
             None if call.is_followed || has_closed => Ending::Oneway,
@@ -201,20 +196,11 @@ impl Session {
             context.count(ProtocolCounter::UnmatchedRequests, 1);
         }
         event::publish(context, &self.options, &call, None, ending);
-        self.recycle(call);
     }
 
     fn take(&mut self, index: usize) -> Option<Call> {
         let call = self.waiting.remove(index)?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(call.text_bytes());
         Some(call)
-    }
-
-    fn recycle(&mut self, mut call: Call) {
-        if self.spare.len() < MAX_SPARE && call.name.capacity() + call.params.capacity() <= MAX_SPARE_BYTES {
-            call.name.clear();
-            call.params.clear();
-            self.spare.push(call);
-        }
     }
 }
