@@ -35,8 +35,9 @@ const ALLOWED: &[(&str, f64)] = &[
     ("express/", 35.0),
     ("mysql/", 130.0),
     ("mongodb/", 5.0),
-    ("pgsql/", 40.0),
-    ("redis/", 80.0),
+    ("pgsql/", 0.0),
+    ("redis/", 2.0),
+    ("thrift/", 0.0),
     ("tls/", 13_000.0),
 ];
 

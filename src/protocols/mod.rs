@@ -25,6 +25,8 @@ pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
+mod text;
+pub mod thrift;
 pub mod tls;
 
 use std::net::IpAddr;
@@ -49,6 +51,7 @@ pub const DESCRIPTORS: &[Descriptor] = &[
     nfs::DESCRIPTOR,
     pgsql::DESCRIPTOR,
     redis::DESCRIPTOR,
+    thrift::DESCRIPTOR,
     tls::DESCRIPTOR,
     echo::DESCRIPTOR,
 ];

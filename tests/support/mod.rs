@@ -29,7 +29,7 @@ packetbeat.protocols:
 - {type: pgsql, ports: [5432]}
 - {type: redis, ports: [6379]}
 - {type: sip, ports: [5060]}
-- {type: thrift, ports: [9090]}
+- {type: thrift, ports: [9090, 9091, 9092], transport_type: auto}
 - {type: tls, ports: [443, 993, 995, 5223, 8443, 8883, 9243]}
 ";
 
