@@ -9,6 +9,7 @@
 pub mod bench;
 #[cfg(test)]
 pub mod captured;
+pub mod cassandra;
 mod common;
 mod csv;
 pub mod dns;
@@ -38,6 +39,7 @@ use crate::flow::CommunityId;
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
+    cassandra::DESCRIPTOR,
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
     mongodb::DESCRIPTOR,
