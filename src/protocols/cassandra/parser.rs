@@ -2,8 +2,8 @@
 //! The parser of one connection: cuts both directions into frames, out of segments where there are, and gives them to the
 //! session.
 //!
-//! Segments begin after the handshake of version 5. They are told from frames by the checksum of their header, so a capture
-//! may begin anywhere.
+//! Segments begin after the handshake of version 5. Where that was not seen they are told from frames by the checksum of
+//! their header, so a capture may begin anywhere.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use super::request::{self, Extent, MAX_QUERY_BYTES, Message};
 use super::response;
 use super::segment::{Content, Format, SegmentHeader};
 use super::session::Session;
-use super::wire::{FIRST_SEGMENTED_VERSION, FLAG_COMPRESSED, Header};
+use super::wire::{FIRST_SEGMENTED_VERSION, FLAG_COMPRESSED, FLAG_USE_BETA, Header};
 use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounter, Step};
 
 /// Bytes of a QUERY that are waited for: the text with its length, and a custom payload in front of it.
@@ -38,7 +38,8 @@ pub struct CassandraParser {
     compressor: Option<Compressor>,
     /// Format of the connection's segments, once it is known.
     format: Option<Format>,
-    has_started: bool,
+    /// Header of the last STARTUP.
+    startup: Option<Header>,
     /// A frame was understood: what comes is CQL.
     in_step: bool,
     not_mine: bool,
@@ -78,7 +79,7 @@ impl CassandraParser {
             version: None,
             compressor: None,
             format: None,
-            has_started: false,
+            startup: None,
             in_step: false,
             not_mine: false,
         }
@@ -129,12 +130,7 @@ impl CassandraParser {
         if self.version.is_some_and(|version| version < FIRST_SEGMENTED_VERSION) {
             return false;
         }
-        let expected = match (self.format, self.has_started, self.compressor) {
-            (Some(format), ..) => Some(format),
-            (None, true, Some(Compressor::Lz4)) => Some(Format::Lz4),
-            (None, true, _) => Some(Format::Plain),
-            (None, false, _) => None,
-        };
+        let expected = self.format.or_else(|| self.startup.map(|_| self.expected_format()));
         let found = Format::ALL
             .into_iter()
             .filter(|format| expected.is_none_or(|expected| expected == *format))
@@ -347,16 +343,38 @@ impl CassandraParser {
 
     fn understood(&mut self, context: &mut Context<'_>, message: &Message<'_>) {
         let header = &message.header;
-        if header.op == names::STARTUP {
-            self.has_started = true;
-            self.version = Some(header.version);
-            self.compressor = request::compressor_asked_for(message.body);
-        } else {
-            self.version = self.version.or(Some(header.version));
+        match header.op {
+            names::STARTUP => {
+                self.startup = Some(*header);
+                self.version = Some(header.version);
+                self.compressor = request::compressor_asked_for(message.body);
+            }
+            names::READY | names::AUTHENTICATE if self.agrees_on_segments(header) => {
+                self.format = Some(self.expected_format());
+                self.sides.iter_mut().for_each(|side| side.is_segmented = true);
+            }
+            _ => self.version = self.version.or(Some(header.version)),
         }
         match header.kind {
             Kind::Request => self.session.request(context, message),
             Kind::Response => self.session.response(context, message),
+        }
+    }
+
+    /// Whether the server accepts a STARTUP after which segments come. The beta of version 5 had none.
+    fn agrees_on_segments(&self, response: &Header) -> bool {
+        self.startup.is_some_and(|startup| {
+            startup.version >= FIRST_SEGMENTED_VERSION
+                && startup.version == response.version
+                && !(startup.version == FIRST_SEGMENTED_VERSION && startup.has(FLAG_USE_BETA))
+        })
+    }
+
+    /// What the STARTUP says of segments.
+    fn expected_format(&self) -> Format {
+        match self.compressor {
+            Some(Compressor::Lz4) => Format::Lz4,
+            _ => Format::Plain,
         }
     }
 
@@ -486,7 +504,7 @@ impl Parser for CassandraParser {
         self.version = None;
         self.compressor = None;
         self.format = None;
-        self.has_started = false;
+        self.startup = None;
         self.in_step = false;
         self.not_mine = false;
     }

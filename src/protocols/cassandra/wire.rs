@@ -19,7 +19,8 @@ pub const FLAG_COMPRESSED: u8 = 1;
 pub const FLAG_TRACING: u8 = 2;
 pub const FLAG_CUSTOM_PAYLOAD: u8 = 4;
 pub const FLAG_WARNING: u8 = 8;
-/// Flags that have a meaning, USE_BETA the last of them.
+pub const FLAG_USE_BETA: u8 = 0x10;
+/// Flags that have a meaning.
 const KNOWN_FLAGS: u8 = 0x1f;
 
 /// A frame's header.
