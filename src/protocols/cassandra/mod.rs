@@ -10,6 +10,8 @@
 mod compression;
 mod config;
 mod event;
+mod inside;
+mod metadata;
 mod names;
 mod parser;
 mod request;

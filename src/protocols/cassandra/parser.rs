@@ -9,12 +9,13 @@ use std::sync::Arc;
 
 use super::Options;
 use super::compression::{self, Compressor, MAX_COMPRESSED_BYTES};
+use super::inside::SPARE_BYTES;
 use super::names::{self, Kind};
 use super::request::{self, Extent, MAX_QUERY_BYTES, Message};
 use super::response;
-use super::segment::{Content, Format, SegmentHeader};
+use super::segment::Format;
 use super::session::Session;
-use super::wire::{FIRST_SEGMENTED_VERSION, FLAG_COMPRESSED, FLAG_USE_BETA, Header};
+use super::wire::{FLAG_COMPRESSED, Header};
 use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounter, Step};
 
 /// Bytes of a QUERY that are waited for: the text with its length, and a custom payload in front of it.
@@ -23,23 +24,21 @@ const MAX_QUERY_BODY_BYTES: usize = MAX_QUERY_BYTES + (64 << 10);
 const MAX_RESPONSE_BYTES: usize = 256 << 10;
 /// Bytes of a STARTUP.
 const MAX_STARTUP_BYTES: usize = 64 << 10;
-/// Bytes that each buffer may keep.
-const SPARE_BYTES: usize = 64 << 10;
 
 /// The parser of one connection.
 pub struct CassandraParser {
     options: Arc<Options>,
-    sides: [Side; 2],
-    session: Session,
-    unpacked: Vec<u8>,
+    pub(super) sides: [Side; 2],
+    pub(super) session: Session,
+    pub(super) unpacked: Vec<u8>,
     /// Version of the connection, once something says it.
-    version: Option<u8>,
+    pub(super) version: Option<u8>,
     /// How bodies are compressed, when a STARTUP says it.
-    compressor: Option<Compressor>,
+    pub(super) compressor: Option<Compressor>,
     /// Format of the connection's segments, once it is known.
-    format: Option<Format>,
+    pub(super) format: Option<Format>,
     /// Header of the last STARTUP.
-    startup: Option<Header>,
+    pub(super) startup: Option<Header>,
     /// A frame was understood: what comes is CQL.
     in_step: bool,
     not_mine: bool,
@@ -47,26 +46,18 @@ pub struct CassandraParser {
 
 /// One direction.
 #[derive(Default)]
-struct Side {
+pub(super) struct Side {
     /// When the first bytes of the frame or segment under way came.
-    begun_ns: Option<i64>,
+    pub(super) begun_ns: Option<i64>,
     /// Bytes of a frame that was taken already, or of a segment that is of no use.
     skip_bytes: usize,
     /// Frames come in segments.
-    is_segmented: bool,
+    pub(super) is_segmented: bool,
     /// The first bytes of a frame whose other bytes are in later segments, and when they came.
-    partial: Vec<u8>,
-    partial_begun_ns: i64,
+    pub(super) partial: Vec<u8>,
+    pub(super) partial_begun_ns: i64,
     /// Bytes of a frame that was taken already, in later segments.
-    skip_inside_bytes: usize,
-}
-
-/// Whether a segment's payload is all there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Payload {
-    Whole,
-    /// Its end is missing, and its checksum.
-    Broken,
+    pub(super) skip_inside_bytes: usize,
 }
 
 impl CassandraParser {
@@ -125,158 +116,8 @@ impl CassandraParser {
         Ok(available)
     }
 
-    /// Whether a segment's header is what comes, which then stays so.
-    fn begins_segments(&mut self, rest: &[u8]) -> bool {
-        if self.version.is_some_and(|version| version < FIRST_SEGMENTED_VERSION) {
-            return false;
-        }
-        let expected = self.format.or_else(|| self.startup.map(|_| self.expected_format()));
-        let found = Format::ALL
-            .into_iter()
-            .filter(|format| expected.is_none_or(|expected| expected == *format))
-            .find(|format| SegmentHeader::read(*format, rest).is_some());
-        self.format = self.format.or(found);
-        found.is_some()
-    }
-
-    /// Takes the segment that `rest` begins with. Answers its bytes.
-    fn segment(&mut self, context: &mut Context<'_>, direction: Direction, rest: &[u8]) -> Result<usize, Step> {
-        let format = self.format.unwrap_or(Format::Plain);
-        if rest.len() < format.header_bytes() {
-            return Err(Step::Consumed { bytes: 0, need: format.header_bytes() });
-        }
-        let Some(header) = SegmentHeader::read(format, rest) else {
-            self.out_of_step(context, direction);
-            return Err(Step::Resynchronise);
-        };
-        let Some(segment) = rest.get(..header.segment_bytes()) else {
-            return Err(Step::Consumed { bytes: 0, need: header.segment_bytes() });
-        };
-        let start_ns = self.sides[direction as usize].begun_ns.take().unwrap_or(context.now_ns);
-        let mut unpacked = std::mem::take(&mut self.unpacked);
-        let payload = header.payload(segment).and_then(|payload| match header.unpacked_bytes {
-            None => Some(payload),
-            Some(size) => compression::unpack_lz4_block(payload, size, &mut unpacked).map(|()| unpacked.as_slice()),
-        });
-        match payload {
-            Some(payload) => self.payload(context, direction, payload, header.content, Payload::Whole, start_ns),
-            None => self.out_of_step(context, direction),
-        }
-        self.keep_unpacked(unpacked);
-        Ok(segment.len())
-    }
-
-    /// A segment makes no sense: what is in it is lost.
-    fn out_of_step(&mut self, context: &mut Context<'_>, direction: Direction) {
-        context.count(ProtocolCounter::ParseFailures, 1);
-        self.break_off(context, direction, Extent::Lost);
-        self.session.lost_responses(direction);
-    }
-
-    /// Takes the frames of a segment's payload, and parts of frames.
-    fn payload(
-        &mut self,
-        context: &mut Context<'_>,
-        direction: Direction,
-        payload: &[u8],
-        content: Content,
-        state: Payload,
-        start_ns: i64,
-    ) {
-        let side = &self.sides[direction as usize];
-        if content == Content::WholeFrames && (side.skip_inside_bytes > 0 || !side.partial.is_empty()) {
-            context.count(ProtocolCounter::ParseFailures, 1);
-            self.break_off(context, direction, Extent::Lost);
-        }
-        let mut rest = payload;
-        while !rest.is_empty() {
-            let side = &mut self.sides[direction as usize];
-            if side.skip_inside_bytes > 0 {
-                let skipped = side.skip_inside_bytes.min(rest.len());
-                side.skip_inside_bytes -= skipped;
-                context.count(ProtocolCounter::SkippedBytes, skipped as u64);
-                rest = rest.get(skipped..).unwrap_or_default();
-                continue;
-            }
-            if !side.partial.is_empty() {
-                rest = self.part(context, direction, rest);
-                continue;
-            }
-            let is_broken = state == Payload::Broken;
-            let header = Header::read(rest).filter(|header| {
-                // A part that continues a frame whose beginning was lost may look like one.
-                content == Content::WholeFrames || header.frame_bytes() > payload.len()
-            });
-            let Some(header) = header else {
-                match content {
-                    Content::WholeFrames if !is_broken => context.count(ProtocolCounter::ParseFailures, 1),
-                    _ => context.count(ProtocolCounter::SkippedBytes, rest.len() as u64),
-                }
-                return;
-            };
-            let (body_bytes, extent) = self.wanted(&header, false);
-            let kept = header.header_bytes + body_bytes;
-            match rest.get(header.header_bytes..kept) {
-                Some(body) => {
-                    let available = header.frame_bytes().min(rest.len());
-                    let missing = header.frame_bytes() - available;
-                    self.sides[direction as usize].skip_inside_bytes = missing;
-                    context.count(ProtocolCounter::SkippedBytes, available.saturating_sub(kept) as u64);
-                    self.message(context, Message { direction, header, body, extent, start_ns });
-                    rest = rest.get(available..).unwrap_or_default();
-                }
-                None if content == Content::Part || is_broken => {
-                    let side = &mut self.sides[direction as usize];
-                    side.partial.extend_from_slice(rest);
-                    side.partial_begun_ns = start_ns;
-                    return;
-                }
-                None => {
-                    context.count(ProtocolCounter::ParseFailures, 1);
-                    return;
-                }
-            }
-        }
-        if content == Content::WholeFrames && state == Payload::Whole {
-            self.sides[direction as usize].skip_inside_bytes = 0;
-        }
-    }
-
-    /// Adds to the frame whose beginning is there; answers what is left.
-    fn part<'a>(&mut self, context: &mut Context<'_>, direction: Direction, rest: &'a [u8]) -> &'a [u8] {
-        let mut partial = std::mem::take(&mut self.sides[direction as usize].partial);
-        let start_ns = self.sides[direction as usize].partial_begun_ns;
-        let Some(header) = Header::read(&partial) else { return b"" };
-        let (body_bytes, extent) = self.wanted(&header, false);
-        let kept = header.header_bytes + body_bytes;
-        let added = kept.saturating_sub(partial.len()).min(rest.len());
-        partial.extend_from_slice(rest.get(..added).unwrap_or_default());
-        if let Some(body) = partial.get(header.header_bytes..kept) {
-            self.sides[direction as usize].skip_inside_bytes = header.frame_bytes() - kept;
-            self.message(context, Message { direction, header, body, extent, start_ns });
-            partial.clear();
-            partial.shrink_to(SPARE_BYTES);
-        }
-        self.sides[direction as usize].partial = partial;
-        rest.get(added..).unwrap_or_default()
-    }
-
-    /// The rest of the frame that is under way inside segments will not come.
-    fn break_off(&mut self, context: &mut Context<'_>, direction: Direction, extent: Extent) {
-        let side = &mut self.sides[direction as usize];
-        side.skip_inside_bytes = 0;
-        let start_ns = side.partial_begun_ns;
-        let mut partial = std::mem::take(&mut side.partial);
-        if let Some(header) = Header::read(&partial) {
-            self.broken(context, direction, header, &partial, extent, start_ns);
-        }
-        partial.clear();
-        partial.shrink_to(SPARE_BYTES);
-        self.sides[direction as usize].partial = partial;
-    }
-
     /// Takes what there is of a frame. A request that was not sent wholly is none.
-    fn broken(
+    pub(super) fn broken(
         &mut self,
         context: &mut Context<'_>,
         direction: Direction,
@@ -296,7 +137,7 @@ impl CassandraParser {
     }
 
     /// Bytes of a body that are waited for, and what they are of it.
-    fn wanted(&self, header: &Header, is_compressed: bool) -> (usize, Extent) {
+    pub(super) fn wanted(&self, header: &Header, is_compressed: bool) -> (usize, Extent) {
         let most = match header.op {
             names::STARTUP => MAX_STARTUP_BYTES,
             names::QUERY if self.options.common.send_request => MAX_QUERY_BODY_BYTES,
@@ -320,7 +161,7 @@ impl CassandraParser {
     }
 
     /// Takes a frame.
-    fn message(&mut self, context: &mut Context<'_>, message: Message<'_>) {
+    pub(super) fn message(&mut self, context: &mut Context<'_>, message: Message<'_>) {
         self.in_step = true;
         context.count(ProtocolCounter::Messages, 1);
         let is_segmented = self.sides[message.direction as usize].is_segmented;
@@ -361,47 +202,10 @@ impl CassandraParser {
         }
     }
 
-    /// Whether the server accepts a STARTUP after which segments come. The beta of version 5 had none.
-    fn agrees_on_segments(&self, response: &Header) -> bool {
-        self.startup.is_some_and(|startup| {
-            startup.version >= FIRST_SEGMENTED_VERSION
-                && startup.version == response.version
-                && !(startup.version == FIRST_SEGMENTED_VERSION && startup.has(FLAG_USE_BETA))
-        })
-    }
-
-    /// What the STARTUP says of segments.
-    fn expected_format(&self) -> Format {
-        match self.compressor {
-            Some(Compressor::Lz4) => Format::Lz4,
-            _ => Format::Plain,
-        }
-    }
-
-    fn keep_unpacked(&mut self, mut unpacked: Vec<u8>) {
+    pub(super) fn keep_unpacked(&mut self, mut unpacked: Vec<u8>) {
         unpacked.clear();
         unpacked.shrink_to(SPARE_BYTES);
         self.unpacked = unpacked;
-    }
-
-    /// What there is of a segment that breaks off. Answers the bytes of it that are not there, None when that is not known.
-    fn broken_segment(
-        &mut self,
-        context: &mut Context<'_>,
-        direction: Direction,
-        pending: &[u8],
-        extent: Extent,
-        start_ns: i64,
-    ) -> Option<usize> {
-        let format = self.format.unwrap_or(Format::Plain);
-        let header = SegmentHeader::read(format, pending);
-        if let Some(header) = header.filter(|header| header.unpacked_bytes.is_none()) {
-            let payload = pending.get(format.header_bytes()..).unwrap_or_default();
-            let payload = payload.get(..header.payload_bytes).unwrap_or(payload);
-            self.payload(context, direction, payload, header.content, Payload::Broken, start_ns);
-        }
-        self.break_off(context, direction, extent);
-        header.map(|header| header.segment_bytes().saturating_sub(pending.len()))
     }
 }
 

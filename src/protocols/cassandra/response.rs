@@ -8,23 +8,16 @@ use std::net::IpAddr;
 
 use arrayvec::ArrayVec;
 
+use super::metadata;
 use super::names::{self, Name};
 use super::request::{Message, skip_custom_payload};
 use super::wire::{FIRST_SEGMENTED_VERSION, FLAG_TRACING, FLAG_WARNING, Header, Reader};
-use crate::event::{Event, Field, ListWriter, Value, field};
+use crate::event::{Event, Field, ListWriter, field};
 
 /// Elements of a list that are shown.
-const MAX_ELEMENTS: u16 = 1024;
+pub const MAX_ELEMENTS: u16 = 1024;
 /// Options of a SUPPORTED that are shown.
 const MAX_OPTIONS: usize = 32;
-/// Types inside types that are passed over.
-const MAX_TYPE_DEPTH: u32 = 32;
-
-const GLOBAL_TABLE_SPEC: i32 = 1;
-const HAS_MORE_PAGES: i32 = 2;
-const NO_METADATA: i32 = 4;
-const METADATA_CHANGED: i32 = 8;
-
 /// Whether the body of a response has fields.
 pub fn has_fields(op: u8) -> bool {
     op != names::READY
@@ -140,7 +133,7 @@ fn number(event: &mut Event, field: Field, reader: &mut Reader<'_>) -> Option<()
     Some(())
 }
 
-fn name_of(event: &mut Event, field: Field, name: Name) {
+pub fn name_of(event: &mut Event, field: Field, name: Name) {
     match name {
         Name::Known(name) => event.constant(field, name),
         name => event.format(field, format_args!("{name}")),
@@ -154,7 +147,7 @@ fn result(event: &mut Event, header: &Header, reader: &mut Reader<'_>) -> Option
         1 => event.constant(f::CASSANDRA_RESPONSE_RESULT_TYPE, "void"),
         2 => {
             event.constant(f::CASSANDRA_RESPONSE_RESULT_TYPE, "rows");
-            metadata(event, header, &ROWS, reader)?;
+            metadata::read(event, header, &metadata::ROWS, reader)?;
             number(event, f::CASSANDRA_RESPONSE_RESULT_ROWS_NUM_ROWS, reader)?;
         }
         3 => {
@@ -169,9 +162,9 @@ fn result(event: &mut Event, header: &Header, reader: &mut Reader<'_>) -> Option
                 // Identifier of the result's metadata.
                 reader.string()?;
             }
-            metadata(event, header, &VARIABLES, reader)?;
+            metadata::read(event, header, &metadata::VARIABLES, reader)?;
             if header.version >= 2 {
-                metadata(event, header, &COLUMNS, reader)?;
+                metadata::read(event, header, &metadata::COLUMNS, reader)?;
             }
         }
         5 => {
@@ -182,115 +175,6 @@ fn result(event: &mut Event, header: &Header, reader: &mut Reader<'_>) -> Option
         _ => event.map(f::CASSANDRA_RESPONSE_RESULT, |_| {}),
     }
     Some(())
-}
-
-/// Where metadata goes.
-struct MetadataFields {
-    keyspace: Field,
-    table: Field,
-    flags: Field,
-    col_count: Field,
-    paging_state: Field,
-    /// Of the variables of a prepared statement, since version 4.
-    pkey_columns: Option<Field>,
-}
-
-const ROWS: MetadataFields = MetadataFields {
-    keyspace: field::CASSANDRA_RESPONSE_RESULT_ROWS_META_KEYSPACE,
-    table: field::CASSANDRA_RESPONSE_RESULT_ROWS_META_TABLE,
-    flags: field::CASSANDRA_RESPONSE_RESULT_ROWS_META_FLAGS,
-    col_count: field::CASSANDRA_RESPONSE_RESULT_ROWS_META_COL_COUNT,
-    paging_state: field::CASSANDRA_RESPONSE_RESULT_ROWS_META_PAGING_STATE,
-    pkey_columns: None,
-};
-
-const VARIABLES: MetadataFields = MetadataFields {
-    keyspace: field::CASSANDRA_RESPONSE_RESULT_PREPARED_REQ_META_KEYSPACE,
-    table: field::CASSANDRA_RESPONSE_RESULT_PREPARED_REQ_META_TABLE,
-    flags: field::CASSANDRA_RESPONSE_RESULT_PREPARED_REQ_META_FLAGS,
-    col_count: field::CASSANDRA_RESPONSE_RESULT_PREPARED_REQ_META_COL_COUNT,
-    paging_state: field::CASSANDRA_RESPONSE_RESULT_PREPARED_REQ_META_PAGING_STATE,
-    pkey_columns: Some(field::CASSANDRA_RESPONSE_RESULT_PREPARED_REQ_META_PKEY_COLUMNS),
-};
-
-const COLUMNS: MetadataFields = MetadataFields {
-    keyspace: field::CASSANDRA_RESPONSE_RESULT_PREPARED_RESP_META_KEYSPACE,
-    table: field::CASSANDRA_RESPONSE_RESULT_PREPARED_RESP_META_TABLE,
-    flags: field::CASSANDRA_RESPONSE_RESULT_PREPARED_RESP_META_FLAGS,
-    col_count: field::CASSANDRA_RESPONSE_RESULT_PREPARED_RESP_META_COL_COUNT,
-    paging_state: field::CASSANDRA_RESPONSE_RESULT_PREPARED_RESP_META_PAGING_STATE,
-    pkey_columns: None,
-};
-
-/// Metadata with the specifications of its columns, which are passed over (sections 4.2.5.2 and 4.2.5.4).
-fn metadata(event: &mut Event, header: &Header, fields: &MetadataFields, reader: &mut Reader<'_>) -> Option<()> {
-    let flags = reader.i32()?;
-    name_of(event, fields.flags, names::row_flags(flags));
-    let columns = reader.i32()?;
-    event.signed(fields.col_count, i64::from(columns));
-    if let Some(pkey_columns) = fields.pkey_columns.filter(|_| header.version >= 4) {
-        let count = reader.i32()?;
-        list(event, pkey_columns, |list| {
-            for place in 0..count {
-                let column = reader.u16()?;
-                if place < i32::from(MAX_ELEMENTS) {
-                    list.value(Value::Unsigned(u64::from(column)));
-                }
-            }
-            Some(())
-        })?;
-    }
-    if flags & HAS_MORE_PAGES != 0 {
-        let state = Hexadecimal(reader.bytes()?);
-        event.format(fields.paging_state, format_args!("{state:X}"));
-    }
-    if header.version >= FIRST_SEGMENTED_VERSION && flags & METADATA_CHANGED != 0 {
-        // Identifier of the new metadata.
-        reader.string()?;
-    }
-    if flags & NO_METADATA != 0 {
-        return Some(());
-    }
-    let is_global = flags & GLOBAL_TABLE_SPEC != 0;
-    if is_global {
-        event.text(fields.keyspace, reader.string()?);
-        event.text(fields.table, reader.string()?);
-    }
-    for _ in 0..columns {
-        if !is_global {
-            reader.string()?;
-            reader.string()?;
-        }
-        reader.string()?;
-        skip_type(reader, MAX_TYPE_DEPTH)?;
-    }
-    Some(())
-}
-
-/// Passes over the \[option\] that is a column's type.
-fn skip_type(reader: &mut Reader<'_>, depth: u32) -> Option<()> {
-    let depth = depth.checked_sub(1)?;
-    match reader.u16()? {
-        // A custom type has its class.
-        0x00 => reader.string().map(drop),
-        // List and set.
-        0x20 | 0x22 => skip_type(reader, depth),
-        // Map.
-        0x21 => skip_type(reader, depth).and_then(|()| skip_type(reader, depth)),
-        // A user's type: keyspace, name, and the fields with their names.
-        0x30 => {
-            reader.string()?;
-            reader.string()?;
-            for _ in 0..reader.u16()? {
-                reader.string()?;
-                skip_type(reader, depth)?;
-            }
-            Some(())
-        }
-        // Tuple.
-        0x31 => (0..reader.u16()?).try_for_each(|_| skip_type(reader, depth)),
-        _ => Some(()),
-    }
 }
 
 /// Where a change of the schema goes.
@@ -410,7 +294,7 @@ fn each_string(reader: &mut Reader<'_>, list: &mut ListWriter<'_>) -> Option<()>
 }
 
 /// A list that may break off.
-fn list(event: &mut Event, field: Field, fill: impl FnOnce(&mut ListWriter<'_>) -> Option<()>) -> Option<()> {
+pub fn list(event: &mut Event, field: Field, fill: impl FnOnce(&mut ListWriter<'_>) -> Option<()>) -> Option<()> {
     let mut whole = None;
     event.list(field, |list| whole = fill(list));
     whole
@@ -429,14 +313,6 @@ impl fmt::Display for Identifier<'_> {
             write!(formatter, "{byte:02x}")?;
         }
         Ok(())
-    }
-}
-
-struct Hexadecimal<'a>(&'a [u8]);
-
-impl fmt::UpperHex for Hexadecimal<'_> {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02X}"))
     }
 }
 

@@ -16,9 +16,10 @@ use crate::protocols::{Context, Direction, ProtocolCounter};
 pub const MAX_WAITING: usize = 4096;
 /// Bytes of their queries.
 pub const MAX_WAITING_BYTES: usize = 4 << 20;
-/// Requests that are kept for use again after the connection, and the buffer that each of them may keep.
-const SPARE: usize = 16;
+/// Requests that keep the buffer of their query for the next one, and how much of it; less after the connection.
+const SPARE: usize = 64;
 const SPARE_BYTES: usize = 4 << 10;
+const IDLE_SPARE_BYTES: usize = 1 << 10;
 
 pub struct Session {
     options: Arc<Options>,
@@ -50,7 +51,7 @@ impl Session {
         self.slots.shrink_to(SPARE);
         for request in &mut self.slots {
             request.query.clear();
-            request.query.shrink_to(SPARE_BYTES);
+            request.query.shrink_to(IDLE_SPARE_BYTES);
         }
         self.unused.clear();
         self.unused.extend(0..self.slots.len() as u16);
@@ -115,13 +116,15 @@ impl Session {
 
     /// The direction in which responses come has ended: those to requests of the other one will not come.
     pub fn ended(&mut self, context: &mut Context<'_>, responses: Direction) {
-        self.give_up(context, Outcome::Ended, |request| request.direction == responses.opposite());
+        self.end_all(context, |request| request.direction == responses.opposite());
     }
 
     /// Publishes what waited too long.
     pub fn expire(&mut self, context: &mut Context<'_>) {
-        let now_ns = context.now_ns;
-        self.give_up(context, Outcome::NoResponse, |request| request.due_ns <= now_ns);
+        while self.deadline_ns().is_some_and(|due_ns| due_ns <= context.now_ns) {
+            let Some(oldest) = self.waiting.pop_front() else { break };
+            self.unanswered(context, oldest.slot, Outcome::NoResponse);
+        }
     }
 
     pub fn deadline_ns(&self) -> Option<i64> {
@@ -132,15 +135,15 @@ impl Session {
 
     /// The connection is over.
     pub fn finish(&mut self, context: &mut Context<'_>) {
-        self.give_up(context, Outcome::Ended, |_| true);
+        self.end_all(context, |_| true);
         self.reset();
     }
 
-    fn give_up(&mut self, context: &mut Context<'_>, outcome: Outcome, which: impl Fn(&Request) -> bool) {
+    fn end_all(&mut self, context: &mut Context<'_>, which: impl Fn(&Request) -> bool) {
         for _ in 0..self.waiting.len() {
             let Some(waiting) = self.waiting.pop_front() else { break };
             if self.slots.get(usize::from(waiting.slot)).is_some_and(&which) {
-                self.unanswered(context, waiting.slot, outcome);
+                self.unanswered(context, waiting.slot, Outcome::Ended);
             } else {
                 self.waiting.push_back(waiting);
             }
@@ -166,7 +169,7 @@ impl Session {
         if let Some(request) = self.slots.get_mut(usize::from(slot)) {
             self.waiting_bytes = self.waiting_bytes.saturating_sub(request.query.len());
             request.query.clear();
-            request.query.shrink_to(SPARE_BYTES);
+            request.query.shrink_to(if usize::from(slot) < SPARE { SPARE_BYTES } else { 0 });
         }
         self.unused.push(slot);
     }
