@@ -296,3 +296,31 @@ fn memory_of_a_large_frame_is_bounded() {
     parser.finish(&mut context);
     assert!(parser.kept_bytes() < 256 << 10);
 }
+
+/// Segments as cassandra-driver 3.30 for Python encodes them, with the LZ4 library of lz4 for Python: a QUERY, and an OPTIONS
+/// that is too short to be compressed.
+#[test]
+fn segments_of_a_driver() {
+    let plain = [
+        "8400024d287605000001070000007b0000007153454c454354202a2046524f4d207573657273205748455245206e616d65203d202761616161",
+        "6161616161616161616161616161616161616161616161616161616161616161616161616161616161616161616161616161616161616161",
+        "616161616161616161616161616161616161270001000000001ef3dba7090002a4c8c10500000205000000001b27e000",
+    ];
+    let lz4 = [
+        "3d0008010431c23fff2105000001070000007b0000007153454c454354202a2046524f4d207573657273205748455245206e616d65203d2027",
+        "6101003a7027000100000000547c7f940900000004c2b8950500000205000000001b27e000",
+    ];
+    for (format, digits) in [(Format::Plain, plain.concat()), (Format::Lz4, lz4.concat())] {
+        let segments = data_encoding::HEXLOWER.decode(digits.as_bytes()).expect("hexadecimal digits");
+        for mut bench in [started(format), bench()] {
+            let begun = bench.events().len();
+            bench.send(ToServer, &segments);
+            bench.send(ToClient, &whole(format, &[void5(1), frame(0x85, 0, 2, SUPPORTED, &short(0))].concat()));
+            let [query, options] = &bench.events()[begun..] else { panic!("{format:?} {:#?}", bench.events()) };
+            let expected = format!("SELECT * FROM users WHERE name = '{}'", "a".repeat(78));
+            assert_eq!(query["cassandra"]["request"]["query"], expected);
+            assert_eq!(options["cassandra"]["request"]["headers"]["op"], "OPTIONS");
+            assert_eq!(bench.count(ProtocolCounter::ParseFailures), 0);
+        }
+    }
+}
