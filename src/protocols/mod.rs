@@ -10,6 +10,7 @@ pub mod amqp;
 pub mod bench;
 #[cfg(test)]
 pub mod captured;
+pub mod cassandra;
 mod common;
 mod csv;
 pub mod detect;
@@ -43,7 +44,11 @@ use crate::flow::CommunityId;
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows), then those it lacks.
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
+<<<<<<< HEAD
     amqp::DESCRIPTOR,
+=======
+    cassandra::DESCRIPTOR,
+>>>>>>> cassandra
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
     mongodb::DESCRIPTOR,
