@@ -29,11 +29,8 @@ const PASS_NS: i64 = 700_000_000_000;
 /// fewer, never more.
 const ALLOWED: &[(&str, f64)] = &[
     ("icmp/", 0.0),
-<<<<<<< HEAD
     ("amqp/", 5.0),
-=======
     ("cassandra/", 1.0),
->>>>>>> cassandra
     ("dns/", 20.0),
     ("http/", 75.0),
     ("express/", 35.0),

@@ -44,11 +44,8 @@ use crate::flow::CommunityId;
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows), then those it lacks.
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
-<<<<<<< HEAD
     amqp::DESCRIPTOR,
-=======
     cassandra::DESCRIPTOR,
->>>>>>> cassandra
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
     mongodb::DESCRIPTOR,

@@ -4,6 +4,7 @@
 use super::*;
 use crate::config::Configuration;
 use crate::protocols::Registry;
+use crate::protocols::registry::Detection;
 
 #[test]
 fn a_query_with_everything() {
@@ -76,7 +77,8 @@ fn configured(options: &str) -> Result<Registry, String> {
     let text = format!("packetbeat.protocols:\n- type: cassandra\n  ports: [9042]\n{options}");
     let configuration = Configuration::from_text("packetbeat.yml", &text).expect("YAML");
     let packetbeat = configuration.root().section("packetbeat").expect("a map");
-    Registry::read(packetbeat.as_ref(), &mut Vec::new(), |_, _| Ok(())).map_err(|error| error.to_string())
+    Registry::read(packetbeat.as_ref(), Detection::Off, &mut Vec::new(), |_, _| Ok(()))
+        .map_err(|error| error.to_string())
 }
 
 #[test]
