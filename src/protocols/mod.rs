@@ -22,6 +22,7 @@ pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
+pub mod sip;
 pub mod tls;
 
 use std::net::IpAddr;
@@ -45,6 +46,7 @@ pub const DESCRIPTORS: &[Descriptor] = &[
     nfs::DESCRIPTOR,
     pgsql::DESCRIPTOR,
     redis::DESCRIPTOR,
+    sip::DESCRIPTOR,
     tls::DESCRIPTOR,
 ];
 
