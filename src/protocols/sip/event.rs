@@ -234,7 +234,7 @@ fn fill_credentials(event: &mut Event, credentials: &[u8]) {
         if name.eq_ignore_ascii_case(b"realm") {
             event.text(field::SIP_AUTH_REALM, value);
         } else if name.eq_ignore_ascii_case(b"username") && value != b"-" {
-            event.text(field::USER_NAME, value);
+            event.text(field::USER_NAME_NESTED, value);
             event.append_unique(field::RELATED_USER, value);
         } else if name.eq_ignore_ascii_case(b"uri") {
             let uri = Uri::parse(value);

@@ -96,9 +96,18 @@ impl<'a> Message<'a> {
         Some(message)
     }
 
-    /// Whether it has what every message must have (RFC 3261, section 8.1.1).
+    /// Whether it has what every message must have (RFC 3261, section 8.1.1), and a request the method of its CSeq.
     pub fn is_likely(&self) -> bool {
-        !self.vias.is_empty() && [self.call_id, self.cseq, self.from, self.to].iter().all(|field| !field.is_empty())
+        let fields = [self.call_id, self.cseq, self.from, self.to];
+        self.has_own_method() && !self.vias.is_empty() && fields.iter().all(|field| !field.is_empty())
+    }
+
+    /// Whether the method of a request is that of its CSeq, if there is one: a start line may have lost its first bytes.
+    pub fn has_own_method(&self) -> bool {
+        match (self.start, split_cseq(self.cseq).1) {
+            (StartLine::Request { method, .. }, cseq_method) => cseq_method.is_empty() || method == cseq_method,
+            (StartLine::Response { .. }, _) => true,
+        }
     }
 
     /// Whether the body is a session description that can be read.
@@ -207,6 +216,36 @@ pub fn find_head_end(bytes: &[u8], scanned: &mut usize) -> Option<usize> {
     }
     *scanned = bytes.len();
     None
+}
+
+/// The offset of the last start line in a block of lines, which may follow the end of a body in the same line.
+pub fn find_start(block: &[u8]) -> Option<usize> {
+    let mut rest = block;
+    let mut found = None;
+    // Where in the block a request's line begins, and its first word.
+    let mut request: Option<(usize, &[u8])> = None;
+    loop {
+        let offset = block.len() - rest.len();
+        let Some(line) = next_line(&mut rest) else { return found };
+        if let Some(name) = memchr::memmem::rfind(line, b"SIP/") {
+            let (before, after) = line.split_at_checked(name)?;
+            if matches!(StartLine::parse(after), Some(StartLine::Response { .. })) {
+                (found, request) = (Some(offset + name), None);
+            } else if is_version(after.get(4..)?.trim_ascii_end()) && before.last().is_some_and(is_blank) {
+                (found, request) = (None, before.split(is_blank).next().map(|word| (offset, word)));
+            }
+        } else if let Some((start, word)) = request
+            && let Some(value) = cseq_value(line)
+        {
+            let method = split_cseq(value).1;
+            found = (!method.is_empty() && word.ends_with(method)).then(|| start + word.len() - method.len());
+        }
+    }
+}
+
+fn cseq_value(line: &[u8]) -> Option<&[u8]> {
+    let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
+    name.trim_ascii().eq_ignore_ascii_case(b"cseq").then_some(value.get(1..)?)
 }
 
 /// Joins lines that continue the one before (RFC 3261, section 7.3.1) in `unfolded`. None when there is no such line.

@@ -9,7 +9,7 @@ use memchr::memchr;
 
 use super::Options;
 use super::event::{self, Damage, Report};
-use super::message::{Message, StartLine, find_head_end, next_line, unfold};
+use super::message::{Message, StartLine, find_head_end, find_start, next_line, unfold};
 use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounter, Step};
 
 /// Longest header over TCP. The stream keeps that much until its end is there.
@@ -257,6 +257,10 @@ impl SipParser {
         };
         let head = rest.get(..head_bytes).unwrap_or_default();
         let message = Message::parse(unfold(head, &mut self.unfolded).unwrap_or(head)).ok_or(None)?;
+        // A connection may be joined in the middle of a start line.
+        if !stream.has_message && !message.has_own_method() {
+            return Err(None);
+        }
         let body_bytes = message.content_length.unwrap_or(0);
         let is_wanted = self.options.keep_original || (self.options.parse_body && message.describes_session());
         let most = if is_wanted { MAX_BODY_BYTES } else { 0 };
@@ -296,19 +300,11 @@ impl SipParser {
             return stream.pass_over(rest.len());
         };
         let block = rest.get(..end).unwrap_or_default();
-        let mut lines = block;
-        let mut start = None;
-        loop {
-            let offset = block.len() - lines.len();
-            let Some(line) = next_line(&mut lines) else { break };
-            if StartLine::parse(line).is_some() {
-                start = Some(offset);
-            }
-        }
-        let Some(start) = start else { return stream.pass_over(end) };
+        let Some(start) = find_start(block) else { return stream.pass_over(end) };
         let head = block.get(start..).unwrap_or_default();
+        let line = next_line(&mut { head }).unwrap_or_default();
         let message = Message::parse(unfold(head, &mut self.unfolded).unwrap_or(head));
-        match message.is_some_and(|message| message.is_likely()) {
+        match StartLine::parse(line).is_some() && message.is_some_and(|message| message.is_likely()) {
             true => {
                 stream.begin(Footing::Known);
                 Progress::Taken(start)
