@@ -10,7 +10,7 @@ use super::*;
 use crate::config::{ConfigError, Configuration};
 use crate::protocols::Direction::{ToClient, ToServer};
 use crate::protocols::bench::Bench;
-use crate::protocols::{Carrier, Direction, ProtocolCounter};
+use crate::protocols::{Carrier, ProtocolCounter};
 
 mod fields;
 mod loss;

@@ -32,7 +32,7 @@ fn events_are_those_of_packetbeat() {
         for event in events.iter_mut().chain(&mut printed).filter(|_| theme == "tcp") {
             // Packetbeat takes TCP for UDP.
             let network = event["network"].as_object_mut().unwrap();
-            ["transport", "iana_number", "community_id"].map(|key| network.remove(key));
+            ["transport", "iana_number", "community_id"].iter().for_each(|key| drop(network.remove(*key)));
         }
         let sorted = |events: &[Json]| {
             let mut texts: Vec<String> = events.iter().map(Json::to_string).collect();
