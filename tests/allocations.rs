@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, f64)] = &[
     ("mongodb/", 5.0),
     ("pgsql/", 40.0),
     ("redis/", 80.0),
+    ("sip/", 0.0),
     ("tls/", 13_000.0),
 ];
 
