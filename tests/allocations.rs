@@ -31,14 +31,15 @@ const ALLOWED: &[(&str, f64)] = &[
     ("icmp/", 0.0),
     ("amqp/", 5.0),
     ("cassandra/", 1.0),
-    ("dns/", 20.0),
-    ("http/", 75.0),
-    ("express/", 35.0),
+    ("dns/", 0.0),
+    ("http/", 0.0),
+    ("express/", 30.0),
     ("mysql/", 130.0),
     ("mongodb/", 5.0),
     ("pgsql/", 0.0),
     ("redis/", 2.0),
     ("thrift/", 0.0),
+    ("sip/", 0.0),
     ("tls/", 13_000.0),
 ];
 

@@ -26,6 +26,7 @@ pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
+pub mod sip;
 mod text;
 pub mod thrift;
 pub mod tls;
@@ -53,6 +54,7 @@ pub const DESCRIPTORS: &[Descriptor] = &[
     nfs::DESCRIPTOR,
     pgsql::DESCRIPTOR,
     redis::DESCRIPTOR,
+    sip::DESCRIPTOR,
     thrift::DESCRIPTOR,
     tls::DESCRIPTOR,
     echo::DESCRIPTOR,
