@@ -229,6 +229,7 @@ impl Lane {
     fn count_received(&mut self, packet: &Packet<'_>) {
         self.counters.received += 1;
         self.counters.received_bytes += u64::from(packet.wire_length);
+        self.counters.in_several_buffers += u64::from(!packet.more.is_empty());
     }
 
     fn decode(&mut self, packet: &Packet<'_>) -> (Result<Decoded, DropReason>, bool) {

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod interface;
 mod io_core;
 mod live;
+mod metrics;
 mod route;
 pub mod settings;
 mod sources;
@@ -20,7 +21,8 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
-use crate::capture::{Source, SourceStatistics};
+use crate::capture::Source;
+use crate::capture::dpdk::PortReport;
 use crate::cli::{self, Command, Exit, Invocation, Publishing, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
@@ -152,7 +154,7 @@ trait Monitor {
     /// The workers run.
     fn begin(&mut self);
     /// What the ports say, in place of what the sources say.
-    fn statistics(&self) -> Option<SourceStatistics>;
+    fn ports(&self) -> Vec<PortReport>;
 }
 
 /// For sources that say everything themselves.
@@ -161,8 +163,8 @@ struct Unmonitored;
 impl Monitor for Unmonitored {
     fn begin(&mut self) {}
 
-    fn statistics(&self) -> Option<SourceStatistics> {
-        None
+    fn ports(&self) -> Vec<PortReport> {
+        Vec::new()
     }
 }
 
@@ -217,7 +219,7 @@ fn start<S: Source + Send>(
             if signals.load(Ordering::Relaxed) || outcome.is_err() {
                 shared.stop.store(true, Ordering::Relaxed);
             }
-            io_core.turn(&mut output);
+            io_core.turn(&mut output, monitor);
         }
         let mut counters = Counters::new(sections);
         let mut analysed = Vec::new();
@@ -236,11 +238,13 @@ fn start<S: Source + Send>(
         (outcome, (counters, analysed, shipped, worked))
     });
     let (mut counters, analysed, shipped, worked) = report;
-    if let Some(statistics) = monitor.statistics() {
-        counters.missed = statistics.missed;
-        counters.source_errors = statistics.errors;
-        counters.source_no_buffer = statistics.no_buffer;
-    }
+    let totals = metrics::Metrics {
+        settings,
+        ports: monitor.ports(),
+        acknowledged: shipped.acknowledged,
+        dropped: shipped.dropped,
+    };
+    info!("Total metrics: {}", totals.text(&mut counters));
     let line = summary(&counters, &analysed, &shipped, worked);
     outcome.map(|()| line)
 }

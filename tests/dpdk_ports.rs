@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0
+//! Several ports of DPDK in one run, frames in several buffers, and memory that is short. Needs neither root nor huge pages.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::capture::{Capture, ETHERNET, Frame, Unit};
+use support::events::{Flows, difference, normalised};
+use support::program::{Outcome, Program};
+use support::project;
+
+/// Conversations of several kinds, with fragments and IPv6 among them.
+const CAPTURES: &[&str] = &[
+    "dns/tcp.pcap",
+    "dns/types.pcap",
+    "express/users.pcap",
+    "http/connections.pcap",
+    "icmp/echo-v6.pcap",
+    "mysql/statements.pcap",
+    "nfs/v3.pcap",
+    "redis/pipeline.pcap",
+];
+
+#[test]
+fn two_directions_of_a_tap_meet() {
+    let folder = folder();
+    for name in CAPTURES {
+        let capture = capture(name);
+        let ports = [folder.path().join("one.pcap"), folder.path().join("other.pcap")];
+        let sent = |frame: &Frame| frame.data.get(6..12) == capture.frames[0].data.get(6..12);
+        let (one, other): (Vec<Frame>, Vec<Frame>) = capture.frames.iter().cloned().partition(sent);
+        for (frames, path) in [one, other].into_iter().zip(&ports) {
+            let half = Capture { link: ETHERNET, frames };
+            assert!(!half.frames.is_empty() && half.frames.len() < capture.frames.len(), "{name} has two directions");
+            half.write(path, Unit::Microseconds);
+        }
+        let expected = from_file(&capture, folder.path());
+        for workers in 1..=3 {
+            let what = format!("{name} through two ports to {workers} workers");
+            let found = through(&ports, "", workers, "");
+            found.assert_good(&what);
+            same(&expected, &found, &what);
+            let of_ports = [0, 1].map(|port| metric(&found, &format!("ports.net_pcap{port}.received")));
+            assert!(of_ports.iter().all(|received| *received > 0), "{what}: {of_ports:?}");
+            assert_eq!(of_ports.iter().sum::<u64>(), metric(&found, "packets.received"), "{what}: {}", found.stderr);
+            assert_eq!(of_ports.iter().sum::<u64>(), capture.frames.len() as u64, "{what}");
+        }
+    }
+}
+
+#[test]
+fn each_port_has_its_own_filter() {
+    let folder = folder();
+    let mixed = capture("dns/types.pcap").merged(&capture("mysql/statements.pcap"));
+    let expected = from_file(&mixed, folder.path());
+    let path = folder.path().join("all.pcap");
+    for workers in [1, 2] {
+        let interfaces = format!(
+            "packetbeat.interfaces:\n- {{device: \"net_pcap0,rx_pcap={0}\", bpf_filter: udp}}\n- {{device: \"net_pcap1,rx_pcap={0}\", bpf_filter: tcp}}\n",
+            path.display()
+        );
+        let found = run(&interfaces, workers, "");
+        found.assert_good("filtered ports");
+        same(&expected, &found, &format!("filtered ports to {workers} workers"));
+        assert_eq!(metric(&found, "packets.filtered"), mixed.frames.len() as u64, "{}", found.stderr);
+        assert_eq!(metric(&found, "packets.received"), 2 * mixed.frames.len() as u64, "{}", found.stderr);
+    }
+}
+
+#[test]
+fn what_cannot_go_together_is_said_in_a_sentence() {
+    let folder = folder();
+    let path = folder.path().join("dns.pcap");
+    capture("dns/types.pcap").write(&path, Unit::Microseconds);
+    let device = format!("net_pcap0,rx_pcap={}", path.display());
+    for (other, sentence) in [
+        ("{device: \"net_pcap0,iface=lo\"}", "are the same port of DPDK; virtual devices of one driver are numbered"),
+        (
+            "{device: lo}",
+            "lo cannot be captured beside an interface of DPDK; give it the device net_af_packet0,iface=lo",
+        ),
+        ("{type: pcap}", "any cannot be captured beside an interface of DPDK"),
+        ("{file: x.pcap}", "the file x.pcap cannot be captured beside an interface of DPDK; give it the type replay"),
+        ("{type: dpdk}", "a DPDK interface needs a device"),
+    ] {
+        let outcome = run(&format!("packetbeat.interfaces:\n- {{device: \"{device}\"}}\n- {other}\n"), 1, "");
+        let said = outcome.stderr.lines().last().unwrap_or_default();
+        assert_eq!(outcome.code, Some(1), "{other}: {said}");
+        assert!(said.starts_with("Exiting: ") && said.contains(sentence), "{other}: {said}");
+        assert!(said.contains("wirebeat.yml:"), "{other}: {said}");
+    }
+}
+
+fn capture(name: &str) -> Capture {
+    let path = project().join("tests/recorded").join(name);
+    Capture::read(&path).unwrap_or_else(|| panic!("{name} is no pcap file"))
+}
+
+/// The events of a capture file; it stays in the folder as `all.pcap`, with the microseconds that the driver knows.
+fn from_file(capture: &Capture, folder: &Path) -> Outcome {
+    let path = folder.join("all.pcap");
+    capture.write(&path, Unit::Microseconds);
+    let configuration = format!("{}wirebeat.workers: 1\n", support::PROTOCOLS);
+    let outcome = Program::new(&configuration).arguments(&["-e", "-t", "-I"]).argument(&path).run_into_file();
+    outcome.assert_good("-I");
+    assert!(!outcome.events.is_empty(), "{}", outcome.stderr);
+    outcome
+}
+
+/// Runs with a net_pcap port a file.
+fn through(files: &[PathBuf], device_arguments: &str, workers: u16, more: &str) -> Outcome {
+    let mut interfaces = "packetbeat.interfaces:\n".to_string();
+    for (number, path) in files.iter().enumerate() {
+        let device = format!("net_pcap{number},rx_pcap={}{device_arguments}", path.display());
+        interfaces.push_str(&format!("- {{type: dpdk, device: \"{device}\"}}\n"));
+    }
+    run(&interfaces, workers, more)
+}
+
+fn run(interfaces: &str, workers: u16, more: &str) -> Outcome {
+    let configuration = format!("{}wirebeat.workers: {workers}\n{interfaces}{more}", support::PROTOCOLS);
+    Program::new(&configuration).arguments(&["-e", "-t"]).run_into_file()
+}
+
+fn same(expected: &Outcome, found: &Outcome, what: &str) {
+    let [expected, found] = [expected, found].map(|outcome| normalised(&outcome.events, Flows::Kept, &[]));
+    if let Some(difference) = difference(&expected, &found) {
+        panic!("{what}: {difference}");
+    }
+}
+
+/// A counter at the end of a run.
+fn metric(outcome: &Outcome, name: &str) -> u64 {
+    let line = outcome.stderr.lines().find_map(|line| line.split_once("Total metrics: ")).map(|(_, rest)| rest);
+    let line = line.unwrap_or_else(|| panic!("no metrics in the log: {}", outcome.stderr));
+    let value = line.split([' ', '"']).find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
+    value.map_or(0, |value| value.parse().expect("a counter is a number"))
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder can be made")
+}
