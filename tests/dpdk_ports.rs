@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use support::capture::{Capture, ETHERNET, Frame, Unit};
 use support::events::{Flows, difference, normalised};
+use support::jumbo;
 use support::program::{Outcome, Program};
 use support::project;
 
@@ -90,6 +91,109 @@ fn what_cannot_go_together_is_said_in_a_sentence() {
         assert!(said.starts_with("Exiting: ") && said.contains(sentence), "{other}: {said}");
         assert!(said.contains("wirebeat.yml:"), "{other}: {said}");
     }
+}
+
+#[test]
+fn jumbo_frames_in_several_buffers() {
+    let folder = folder();
+    let time = |place: usize| 1_700_000_000_000_000_000 + place as i64 * 1_000_000;
+    let frames = (jumbo::frames().into_iter().enumerate()).map(|(place, data)| Frame {
+        time_ns: time(place),
+        wire_length: data.len() as u32,
+        data,
+    });
+    let capture = Capture { link: ETHERNET, frames: frames.collect() };
+    let expected = from_file(&capture, folder.path());
+    for kind in ["http", "dns", "icmp", "flow"] {
+        assert!(expected.events.iter().any(|event| event["type"] == kind), "{kind}: {}", expected.stderr);
+    }
+    let path = folder.path().join("all.pcap");
+    let replay = format!("packetbeat.interfaces: {{type: replay, file: {path:?}}}\n");
+    for buffer_bytes in [128, 1000, 2048, 9014] {
+        let larger = capture.frames.iter().filter(|frame| frame.data.len() > buffer_bytes);
+        let larger: Vec<&Frame> = larger.collect();
+        // Headers are in the first buffer: only what is no stream is put in one piece.
+        let in_one_piece = larger.iter().filter(|frame| frame.segment().is_none()).count() as u64;
+        let memory = format!("wirebeat.dpdk.mbuf_size: {buffer_bytes}\n");
+        for workers in [1, 2] {
+            for (source, found) in [
+                ("net_pcap", through(std::slice::from_ref(&path), "", workers, &memory)),
+                ("net_ring", run(&replay, workers, &memory)),
+            ] {
+                let what = format!("{source}, {buffer_bytes} bytes a buffer, {workers} workers");
+                found.assert_good(&what);
+                same(&expected, &found, &what);
+                assert_eq!(metric(&found, "packets.received"), capture.frames.len() as u64, "{what}");
+                assert_eq!(metric(&found, "packets.in_several_buffers"), larger.len() as u64, "{what}");
+                assert_eq!(metric(&found, "packets.linearised"), in_one_piece, "{what}: {}", found.stderr);
+            }
+        }
+    }
+}
+
+#[test]
+fn recorded_frames_in_small_buffers() {
+    let folder = folder();
+    for name in CAPTURES {
+        let capture = capture(name);
+        let expected = from_file(&capture, folder.path());
+        // Less than the headers of TCP over IPv6 with options, and a part of any message.
+        let found = through(&[folder.path().join("all.pcap")], "", 2, "wirebeat.dpdk.mbuf_size: 128\n");
+        found.assert_good(name);
+        same(&expected, &found, name);
+        assert!(metric(&found, "packets.in_several_buffers") > 0, "{name}: {}", found.stderr);
+    }
+}
+
+#[test]
+fn too_little_memory_is_said_in_a_sentence() {
+    let folder = folder();
+    let path = folder.path().join("dns.pcap");
+    capture("dns/types.pcap").write(&path, Unit::Microseconds);
+    // Without huge pages, and with them where there are some, the pool is larger than what EAL was given.
+    let outcome = through(&[path.clone()], "", 1, "wirebeat.dpdk: {mbufs: 200000, memory_mb: 64}\n");
+    let said = outcome.stderr.lines().last().unwrap_or_default();
+    assert_eq!(outcome.code, Some(1), "{said}");
+    assert!(said.starts_with("Exiting: a pool of 200000 packet buffers of 2048 bytes does not fit into"), "{said}");
+    let remedies = ["set wirebeat.dpdk.memory_mb higher", "reserve more (vm.nr_hugepages)"];
+    assert!(said.contains("set wirebeat.dpdk.mbufs lower or "), "{said}");
+    assert!(remedies.iter().any(|remedy| said.ends_with(remedy)), "{said}");
+
+    // Huge pages that are asked for and are not there.
+    let arguments = "wirebeat.dpdk: {mbufs: 8000000, eal_arguments: [--in-memory]}\n";
+    let outcome = through(&[path], "", 1, arguments);
+    let said = outcome.stderr.lines().last().unwrap_or_default();
+    assert_eq!(outcome.code, Some(1), "{said}");
+    assert!(said.starts_with("Exiting: wirebeat.dpdk.eal_arguments: --in-memory needs "), "{said}");
+    assert!(said.contains("MB of free huge pages, this machine has") && said.contains("vm.nr_hugepages"), "{said}");
+}
+
+#[test]
+fn an_ordinary_user_needs_no_huge_pages() {
+    const NOBODY: u32 = 65_534;
+    let home = tempfile::tempdir_in("/tmp").expect("a temporary folder can be made");
+    let path = home.path().join("dns.pcap");
+    let capture = capture("dns/types.pcap");
+    let expected = from_file(&capture, home.path());
+    capture.write(&path, Unit::Microseconds);
+    let interfaces = format!("packetbeat.interfaces.device: \"net_pcap0,rx_pcap={}\"\n", path.display());
+    let configuration = format!("{}wirebeat.workers: 2\n{interfaces}", support::PROTOCOLS);
+    let mut program = Program::new(&configuration).arguments(&["-e", "-t"]);
+    if rustix::process::geteuid().is_root() {
+        // Where an ordinary user may execute and read it.
+        let copy = home.path().join("wirebeat");
+        std::fs::copy(env!("CARGO_BIN_EXE_wirebeat"), &copy).expect("a copy");
+        for file in [home.path(), &copy, &path] {
+            let all = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+            std::fs::set_permissions(file, all).expect("own file");
+        }
+        let user = format!("--reuid={NOBODY}");
+        let words = ["setpriv", &user, "--regid=65534", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"];
+        program = program.owned_by(NOBODY).through(&words).executing(&copy);
+    }
+    let found = program.run_into_file();
+    found.assert_good("as an ordinary user");
+    same(&expected, &found, "as an ordinary user");
 }
 
 fn capture(name: &str) -> Capture {

@@ -74,6 +74,14 @@ impl Namespace {
         });
     }
 
+    /// Sends many frames on an interface, no faster than a busy machine takes them.
+    pub fn send_paced(&self, device: &'static str, frames: Vec<Vec<u8>>) {
+        for burst in frames.chunks(1000) {
+            self.send(device, burst.to_vec());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Starts the program in here.
     pub fn start(&self, configuration: &str) -> Running {
         self.start_with(configuration, &[])

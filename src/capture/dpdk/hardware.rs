@@ -310,11 +310,16 @@ impl HardwarePlan {
 fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
     let megabytes = plan.megabytes(mbufs);
     let mut arguments = EalArguments::new("wirebeat").memory(Memory::detect(megabytes)).log_level(&plan.log_level);
+    let free_megabytes = dpdk_sys::huge_pages_free() >> 20;
+    if free_megabytes < u64::from(megabytes) && free_megabytes > 0 {
+        log::warn!(
+            "DPDK takes ordinary pages: {megabytes} MB are needed, and {free_megabytes} MB of huge pages are free; reserve more (vm.nr_hugepages)"
+        );
+    }
     let own = |wanted: &str| plan.eal_arguments.iter().any(|argument| argument.starts_with(wanted));
     if own("--in-memory") && matches!(Memory::detect(megabytes), Memory::OrdinaryPages { .. }) {
         return Err(format!(
-            "wirebeat.dpdk.eal_arguments: --in-memory needs {megabytes} MB of free huge pages, this machine has {} MB; reserve more (vm.nr_hugepages) or leave --in-memory out",
-            dpdk_sys::huge_pages_free() >> 20
+            "wirebeat.dpdk.eal_arguments: --in-memory needs {megabytes} MB of free huge pages, this machine has {free_megabytes} MB; reserve more (vm.nr_hugepages) or leave --in-memory out"
         ));
     }
     let mut pci = false;
@@ -351,10 +356,19 @@ fn create_pool(eal: &Eal, plan: &HardwarePlan, mbufs: u32) -> Result<Mempool, St
         },
     };
     Mempool::create(eal, &configuration).map_err(|error| {
+        let (place, remedy) = match eal.has_huge_pages() {
+            true => (
+                format!("the huge pages, of which {} MB are free", dpdk_sys::huge_pages_free() >> 20),
+                "reserve more (vm.nr_hugepages)",
+            ),
+            false => (
+                format!("DPDK's memory of {} MB", plan.megabytes(mbufs)),
+                "set wirebeat.dpdk.memory_mb higher",
+            ),
+        };
         format!(
-            "a pool of {mbufs} packet buffers of {} bytes does not fit into DPDK's memory of {} MB: {error}; set wirebeat.dpdk.mbufs lower or wirebeat.dpdk.memory_mb higher",
-            plan.memory.data_bytes,
-            plan.megabytes(mbufs)
+            "a pool of {mbufs} packet buffers of {} bytes does not fit into {place}: {error}; set wirebeat.dpdk.mbufs lower or {remedy}",
+            plan.memory.data_bytes
         )
     })
 }

@@ -8,6 +8,8 @@ use std::path::Path;
 const DEFAULT_SLOT_BYTES: u64 = 2048;
 /// What the kernel keeps in front of a frame in a slot of its ring (packet(7), version 2).
 const SLOT_HEAD_BYTES: u64 = 66;
+/// The largest power of two that a buffer of a pool has room for.
+const LARGEST_SLOT_BYTES: u64 = 32_768;
 /// Ethernet with a VLAN tag.
 const LINK_HEAD_BYTES: u64 = 18;
 
@@ -51,14 +53,13 @@ pub fn cut_frames(device: &str) -> Option<String> {
     let mtu_bytes = mtu_bytes(device)?;
     let slot_bytes: u64 = argument("framesz").map_or(Some(DEFAULT_SLOT_BYTES), |size| size.parse().ok())?;
     let frame_bytes = slot_bytes.saturating_sub(SLOT_HEAD_BYTES);
-    if mtu_bytes + LINK_HEAD_BYTES <= frame_bytes {
+    if mtu_bytes + LINK_HEAD_BYTES <= frame_bytes || slot_bytes >= LARGEST_SLOT_BYTES {
         return None;
     }
-    let wanted = (mtu_bytes + LINK_HEAD_BYTES + SLOT_HEAD_BYTES).next_power_of_two();
-    // The largest buffer of a pool.
-    let slot_bytes = wanted.min(65_280);
+    // Slots that do not fill their block are read from the wrong place, and larger ones have no mbuf to fit into.
+    let slot_bytes = (mtu_bytes + LINK_HEAD_BYTES + SLOT_HEAD_BYTES).next_power_of_two().min(LARGEST_SLOT_BYTES);
     Some(format!(
-        "{device}: the interface's MTU is {mtu_bytes} bytes, and the driver cuts frames over {frame_bytes} bytes; give the device framesz={slot_bytes},blocksz={wanted} and set wirebeat.dpdk.mbuf_size: {slot_bytes}"
+        "{device}: the interface's MTU is {mtu_bytes} bytes, and the driver cuts frames over {frame_bytes} bytes; give the device framesz={slot_bytes},blocksz={slot_bytes} and set wirebeat.dpdk.mbuf_size: {slot_bytes}"
     ))
 }
 
