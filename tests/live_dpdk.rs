@@ -8,9 +8,9 @@ mod support;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use live_support::{Finished, Namespace, RECEIVING, Running, SENDING, settle, write_capture};
+use live_support::{Finished, Namespace, RECEIVING, Running, SENDING, frames, settle, write_capture};
 use support::capture::{Capture, IPV4, IPV6};
-use support::{name_of, recorded};
+use support::{jumbo, name_of, recorded};
 
 /// Reports at the end alone: what is sent has another pace than what is read.
 fn protocols() -> String {
@@ -52,6 +52,108 @@ fn every_recorded_capture_gives_the_events_of_the_file() {
     for workers in [1, 2] {
         compare(&namespace, &fragmented, &[(&large, workers)], memory, without_flows);
     }
+}
+
+#[test]
+fn two_directions_on_two_ports_meet() {
+    let Some(namespace) = Namespace::new() else { return };
+    const OTHER: [&str; 2] = ["wbsend1", "wbrecv1"];
+    namespace.command("ip", &["link", "add", OTHER[0], "type", "veth", "peer", "name", OTHER[1]]);
+    OTHER.iter().for_each(|device| drop(namespace.command("ip", &["link", "set", device, "up"])));
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("all.pcap");
+    // Conversations of which one end may say everything first, so that the order of the ports is no matter.
+    let capture = |name: &str| frames(&live_support::recorded(name));
+    let all = [capture("dns/types.pcap"), capture("redis/pipeline.pcap"), capture("dns/tcp.pcap")].concat();
+    write_capture(&path, &all);
+    let expected = from_file(&namespace, &path);
+    let interfaces = format!(
+        "[{{device: \"net_af_packet0,iface={RECEIVING}\"}}, {{device: \"net_af_packet1,iface={}\"}}]",
+        OTHER[1]
+    );
+    for workers in [1, 2] {
+        let running = start(&namespace, &interfaces, workers, "");
+        let client = all[0][6..12].to_vec();
+        let (there, back): (Vec<_>, Vec<_>) = all.iter().cloned().partition(|frame| frame[6..12] == client);
+        assert!(!there.is_empty() && !back.is_empty());
+        let sent = [there.len() as u64, back.len() as u64];
+        namespace.send(SENDING, there);
+        settle();
+        namespace.send(OTHER[0], back);
+        settle();
+        let live = running.stop();
+        let what = format!("two ports and {workers} workers");
+        assert_good(&live, &what);
+        assert_same(&live.multiset(), &expected.multiset(), &what);
+        let received = [0, 1].map(|port| live.metric(&format!("ports.net_af_packet{port}.received")));
+        assert_eq!(received, sent, "{what}: {}", live.log);
+    }
+}
+
+#[test]
+fn jumbo_frames_on_a_large_interface() {
+    let Some(namespace) = Namespace::new() else { return };
+    for device in [SENDING, RECEIVING] {
+        namespace.command("ip", &["link", "set", device, "mtu", "9000"]);
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let path = folder.path().join("jumbo.pcap");
+    write_capture(&path, &jumbo::frames());
+    let expected = from_file(&namespace, &path);
+    let device = format!("net_af_packet0,iface={RECEIVING}");
+    // What the warning about the driver's usual slots asks for.
+    let cut = start(&namespace, &format!("{{device: \"{device}\"}}"), 1, "").stop();
+    let sentence = "the interface's MTU is 9000 bytes, and the driver cuts frames over 1982 bytes; give the device framesz=16384,blocksz=16384 and set wirebeat.dpdk.mbuf_size: 16384";
+    assert!(cut.log.contains(sentence), "{}", cut.log);
+    for workers in [1, 2] {
+        let interface = format!("{{device: \"{device},framesz=16384,blocksz=16384\"}}");
+        let running = start(&namespace, &interface, workers, "wirebeat.dpdk.mbuf_size: 16384\n");
+        namespace.send(SENDING, jumbo::frames());
+        settle();
+        let live = running.stop();
+        let what = format!("jumbo frames with {workers} workers");
+        assert_good(&live, &what);
+        assert!(!live.log.contains("the driver cuts frames"), "{}", live.log);
+        assert_eq!(live.summary("received"), jumbo::frames().len() as u64, "{}", live.log);
+        assert_same(&live.multiset(), &expected.multiset(), &what);
+    }
+}
+
+/// A veth has no filter for addresses, a bridge has: it takes what is for other stations only when it is promiscuous.
+#[test]
+fn promiscuous_mode_is_as_configured() {
+    let Some(namespace) = Namespace::new() else { return };
+    const BRIDGE: &str = "wbbridge";
+    namespace.command("ip", &["link", "add", BRIDGE, "type", "bridge", "mcast_snooping", "0"]);
+    namespace.command("ip", &["link", "set", RECEIVING, "master", BRIDGE]);
+    namespace.command("ip", &["link", "set", BRIDGE, "address", "02:00:00:00:00:0b", "up"]);
+    let query = frames(&live_support::recorded("dns/types.pcap"))[0].clone();
+    let to = |last: u8| [&[2, 0, 0, 0, 0, last], &query[6..]].concat();
+    let (foreign, own) = (vec![to(0xf); 20], vec![to(0xb); 10]);
+    let is_promiscuous = |device: &str| namespace.command("ip", &["link", "show", device]).contains("PROMISC");
+    // Addresses, the setting, whether it is so, how many packets come.
+    let cases = [(BRIDGE, "", true, 30), (BRIDGE, "true", true, 30), (BRIDGE, "false", false, 10)];
+    for (device, setting, promiscuous, count) in cases.into_iter().chain([(RECEIVING, "false", false, 30)]) {
+        if device == RECEIVING {
+            namespace.command("ip", &["link", "set", RECEIVING, "nomaster"]);
+        }
+        let option = if setting.is_empty() { String::new() } else { format!(", auto_promisc_mode: {setting}") };
+        let interface = format!("{{device: \"net_af_packet0,iface={device}\"{option}}}");
+        let running = start(&namespace, &interface, 1, "");
+        assert_eq!(is_promiscuous(device), promiscuous, "{interface}");
+        // What the bridge answers of its own accord is no matter.
+        namespace.send(SENDING, [foreign.clone(), own.clone()].concat());
+        settle();
+        let live = running.stop();
+        assert_good(&live, &interface);
+        assert_eq!(live.summary("received"), count, "{interface}: {}", live.log);
+        assert!(!is_promiscuous(device), "{interface}: it is left as it was found");
+    }
+    // What its owner made promiscuous stays so.
+    namespace.command("ip", &["link", "set", RECEIVING, "promisc", "on"]);
+    let interface = format!("{{device: \"net_af_packet0,iface={RECEIVING}\"}}");
+    assert_good(&start(&namespace, &interface, 1, "").stop(), &interface);
+    assert!(is_promiscuous(RECEIVING));
 }
 
 /// Sends captures to the program in each of several ways at once, and compares with what it says of the file.

@@ -93,6 +93,8 @@ struct Shared {
     settings: Settings,
     lane: LaneSettings,
     stop: AtomicBool,
+    /// Set when the process is asked to end: from before the ports are opened, which must be left in order.
+    asked: Arc<AtomicBool>,
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
     html: Html,
@@ -143,7 +145,7 @@ fn run_with(
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false) }
+            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false), asked: signals() }
         },
         output,
     )
@@ -192,7 +194,7 @@ fn start<S: Source + Send>(
             }
         })
         .collect();
-    let signals = signals(&shared.stop);
+    let signals = &*shared.asked;
     let started = std::time::Instant::now();
     let (outcome, report) = std::thread::scope(|scope| {
         let workers: Vec<_> = posts
@@ -234,7 +236,7 @@ fn start<S: Source + Send>(
             }
         }
         let worked = started.elapsed();
-        let shipped = io_core.finish(output, &signals);
+        let shipped = io_core.finish(output, signals);
         (outcome, (counters, analysed, shipped, worked))
     });
     let (mut counters, analysed, shipped, worked) = report;
@@ -286,7 +288,7 @@ fn work<S: Source>(
 }
 
 /// Set when the process is asked to end.
-fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
+fn signals() -> Arc<AtomicBool> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&asked)) {

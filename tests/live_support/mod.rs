@@ -199,6 +199,13 @@ impl Finished {
         number.unwrap_or_else(|| panic!("no {name} in the log:\n{}", self.log))
     }
 
+    /// A counter at the end, such as `ports.net_pcap0.received`.
+    pub fn metric(&self, name: &str) -> u64 {
+        let line = self.log.split("Total metrics: ").nth(1).unwrap_or_else(|| panic!("no metrics:\n{}", self.log));
+        let value = line.split([' ', '"']).find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
+        value.map_or(0, |value| value.parse().expect("a counter is a number"))
+    }
+
     /// The events and how often each came, without what differs from run to run: times and the sensor's own fields.
     pub fn multiset(&self) -> BTreeMap<String, u32> {
         let mut events = BTreeMap::new();

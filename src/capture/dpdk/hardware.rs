@@ -162,10 +162,11 @@ impl Hardware {
             ..PortConfiguration::new(queues)
         };
         port.configure(&configuration, &[self.pool]).map_err(failed)?;
-        let (queues, _transmit) = port.start().map_err(failed)?;
+        // The start ends what the interface's owner set.
         let was_promiscuous = kernel::is_promiscuous(&device.name);
+        let (queues, _transmit) = port.start().map_err(failed)?;
         // A device that knows no promiscuous mode takes every frame anyway.
-        match port.set_promiscuous(device.promiscuous) {
+        match port.set_promiscuous(device.promiscuous || was_promiscuous) {
             Err(error) if !error.is_unsupported() => return Err(failed(error)),
             Ok(()) if device.promiscuous && !was_promiscuous => self.made_promiscuous.push(self.ports.len()),
             _ => {}
