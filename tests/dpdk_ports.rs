@@ -168,6 +168,19 @@ fn too_little_memory_is_said_in_a_sentence() {
     assert!(said.contains("MB of free huge pages, this machine has") && said.contains("vm.nr_hugepages"), "{said}");
 }
 
+/// How much memory a pool needs is not the user's to work out.
+#[test]
+fn every_size_of_pool_and_buffer_fits_into_the_memory_asked_for() {
+    let folder = folder();
+    let path = folder.path().join("dns.pcap");
+    capture("dns/types.pcap").write(&path, Unit::Microseconds);
+    for (mbufs, buffer_bytes) in [(60_000, 128), (50_000, 1000), (50_000, 2048), (20_000, 4000), (8_000, 16_384)] {
+        let memory = format!("wirebeat.dpdk: {{mbufs: {mbufs}, mbuf_size: {buffer_bytes}}}\n");
+        let found = through(std::slice::from_ref(&path), "", 1, &memory);
+        found.assert_good(&memory);
+    }
+}
+
 #[test]
 fn an_ordinary_user_needs_no_huge_pages() {
     const NOBODY: u32 = 65_534;

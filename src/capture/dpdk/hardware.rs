@@ -22,6 +22,8 @@ const HANDOVER_PACKETS: u32 = 1024;
 const CACHE_MBUFS: u32 = 256;
 /// Bytes an mbuf takes besides its data.
 const MBUF_OVERHEAD_BYTES: u64 = 128 + 128 + 64;
+/// A page of ordinary memory; where pages are larger less is needed.
+const PAGE_BYTES: u64 = 4096;
 
 /// What is to be started.
 #[derive(Clone, Debug)]
@@ -300,25 +302,40 @@ impl HardwarePlan {
         self.memory.mbufs.unwrap_or(wanted.max(8192))
     }
 
-    /// EAL memory that the pool and the rings need, in megabytes.
-    fn megabytes(&self, mbufs: u32) -> u32 {
+    /// EAL's memory: huge pages where enough are free. With its size in megabytes, for the pool and the rings.
+    fn memory(&self, mbufs: u32) -> (Memory, u32) {
         let buffer = u64::from(self.memory.data_bytes) + u64::from(Mempool::HEADROOM_BYTES) + MBUF_OVERHEAD_BYTES;
-        let bytes = u64::from(mbufs) * buffer * 5 / 4 + (64 << 20);
-        self.memory.megabytes.unwrap_or((bytes >> 20) as u32)
+        let megabytes = |buffer_bytes: u64| {
+            let bytes = u64::from(mbufs) * buffer_bytes * 9 / 8 + (64 << 20);
+            self.memory.megabytes.unwrap_or((bytes >> 20) as u32)
+        };
+        let huge = megabytes(buffer);
+        match Memory::detect(huge) {
+            memory @ Memory::HugePages { .. } => (memory, huge),
+            Memory::OrdinaryPages { .. } => {
+                // A buffer does not lie across pages, unless it is larger than one.
+                let ordinary = megabytes(match PAGE_BYTES / buffer {
+                    0 => buffer.next_multiple_of(PAGE_BYTES),
+                    buffers => PAGE_BYTES / buffers,
+                });
+                (Memory::OrdinaryPages { megabytes: ordinary }, ordinary)
+            }
+        }
     }
 }
 
 fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
-    let megabytes = plan.megabytes(mbufs);
-    let mut arguments = EalArguments::new("wirebeat").memory(Memory::detect(megabytes)).log_level(&plan.log_level);
+    let (memory, megabytes) = plan.memory(mbufs);
+    let is_ordinary = matches!(memory, Memory::OrdinaryPages { .. });
+    let mut arguments = EalArguments::new("wirebeat").memory(memory).log_level(&plan.log_level);
     let free_megabytes = dpdk_sys::huge_pages_free() >> 20;
-    if free_megabytes < u64::from(megabytes) && free_megabytes > 0 {
+    if is_ordinary && free_megabytes > 0 {
         log::warn!(
             "DPDK takes ordinary pages: {megabytes} MB are needed, and {free_megabytes} MB of huge pages are free; reserve more (vm.nr_hugepages)"
         );
     }
     let own = |wanted: &str| plan.eal_arguments.iter().any(|argument| argument.starts_with(wanted));
-    if own("--in-memory") && matches!(Memory::detect(megabytes), Memory::OrdinaryPages { .. }) {
+    if own("--in-memory") && is_ordinary {
         return Err(format!(
             "wirebeat.dpdk.eal_arguments: --in-memory needs {megabytes} MB of free huge pages, this machine has {free_megabytes} MB; reserve more (vm.nr_hugepages) or leave --in-memory out"
         ));
@@ -363,7 +380,7 @@ fn create_pool(eal: &Eal, plan: &HardwarePlan, mbufs: u32) -> Result<Mempool, St
                 "reserve more (vm.nr_hugepages)",
             ),
             false => (
-                format!("DPDK's memory of {} MB", plan.megabytes(mbufs)),
+                format!("DPDK's memory of {} MB", plan.memory(mbufs).1),
                 "set wirebeat.dpdk.memory_mb higher",
             ),
         };
