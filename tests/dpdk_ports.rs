@@ -209,6 +209,34 @@ fn an_ordinary_user_needs_no_huge_pages() {
     same(&expected, &found, "as an ordinary user");
 }
 
+#[test]
+fn the_list_of_devices_has_the_virtual_ones_of_the_configuration() {
+    let folder = folder();
+    let path = folder.path().join("dns.pcap");
+    capture("dns/types.pcap").write(&path, Unit::Microseconds);
+    let devices = [
+        (
+            format!("net_pcap0,rx_pcap={0},rx_pcap={0}", path.display()),
+            "driver net_pcap, 2 receive queues, ready for DPDK) (",
+        ),
+        (
+            "net_pcap1,rx_pcap=/absent.pcap".to_string(),
+            "not usable: device net_pcap1,rx_pcap=/absent.pcap cannot be attached",
+        ),
+        ("net_tap0,iface=wbtap7".to_string(), "a virtual device of DPDK)"),
+    ];
+    let list: String = devices.iter().map(|(device, _)| format!("- {{device: \"{device}\"}}\n")).collect();
+    let configuration = format!("packetbeat.interfaces:\n{list}");
+    let outcome = Program::new(&configuration).arguments(&["devices"]).run("output.console.enabled: true\n");
+    assert_eq!(outcome.code, Some(0), "{}", outcome.stderr);
+    assert!(outcome.stdout.starts_with("0: "), "{}", outcome.stdout);
+    for (device, shown) in &devices {
+        let line = outcome.stdout.lines().find(|line| line.starts_with(device.as_str()));
+        assert!(line.is_some_and(|line| line.contains(shown)), "{device}: {}", outcome.stdout);
+    }
+    assert!(!Path::new("/sys/class/net/wbtap7").exists(), "looking makes no interface");
+}
+
 fn capture(name: &str) -> Capture {
     let path = project().join("tests/recorded").join(name);
     Capture::read(&path).unwrap_or_else(|| panic!("{name} is no pcap file"))

@@ -74,7 +74,8 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             sources::check(&settings)?;
             Ok("Config OK\n".to_string())
         }
-        Command::Devices => devices::list(),
+        // It needs no configuration; one that is there names more devices.
+        Command::Devices => devices::list(load().ok().as_ref()),
         Command::ExportConfig => Ok(load()?.export()),
         Command::TestOutput => {
             let configuration = load()?;
