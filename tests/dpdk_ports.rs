@@ -151,7 +151,7 @@ fn too_little_memory_is_said_in_a_sentence() {
     let path = folder.path().join("dns.pcap");
     capture("dns/types.pcap").write(&path, Unit::Microseconds);
     // Without huge pages, and with them where there are some, the pool is larger than what EAL was given.
-    let outcome = through(&[path.clone()], "", 1, "wirebeat.dpdk: {mbufs: 200000, memory_mb: 64}\n");
+    let outcome = through(std::slice::from_ref(&path), "", 1, "wirebeat.dpdk: {mbufs: 200000, memory_mb: 64}\n");
     let said = outcome.stderr.lines().last().unwrap_or_default();
     assert_eq!(outcome.code, Some(1), "{said}");
     assert!(said.starts_with("Exiting: a pool of 200000 packet buffers of 2048 bytes does not fit into"), "{said}");
