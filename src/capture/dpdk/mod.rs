@@ -247,7 +247,7 @@ impl Source for DpdkSource {
 
     fn statistics(&mut self) -> SourceStatistics {
         // Asked for now and then: a busy worker's clock must not drift either.
-        self.wall.adjust();
+        self.wall.adjust_if_old();
         self.statistics
     }
 }
@@ -282,6 +282,13 @@ impl WallClock {
         let ticks = clock::ticks().saturating_sub(self.base_ticks);
         let elapsed = u128::from(ticks) * 1_000_000_000 / u128::from(self.ticks_per_second);
         self.base_ns.saturating_add(elapsed as i64)
+    }
+
+    /// Adjusts after a second without.
+    fn adjust_if_old(&mut self) {
+        if clock::ticks().saturating_sub(self.base_ticks) > self.ticks_per_second {
+            self.adjust();
+        }
     }
 
     /// Takes the system's time again: the counter drifts.
