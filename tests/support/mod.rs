@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod events;
+pub mod jumbo;
 pub mod lane;
 pub mod program;
 
