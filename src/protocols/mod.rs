@@ -11,6 +11,7 @@ pub mod bench;
 pub mod captured;
 mod common;
 mod csv;
+pub mod dhcpv4;
 pub mod dns;
 pub mod http;
 pub mod icmp;
@@ -38,6 +39,7 @@ use crate::flow::CommunityId;
 /// Every protocol, in Packetbeat's registration order (which the generated BPF filter follows).
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
+    dhcpv4::DESCRIPTOR,
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
     mongodb::DESCRIPTOR,
