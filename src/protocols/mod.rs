@@ -15,6 +15,7 @@ pub mod dhcpv4;
 pub mod dns;
 pub mod http;
 pub mod icmp;
+pub mod memcache;
 pub mod mongodb;
 pub mod mysql;
 pub mod nfs;
@@ -42,6 +43,7 @@ pub const DESCRIPTORS: &[Descriptor] = &[
     dhcpv4::DESCRIPTOR,
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
+    memcache::DESCRIPTOR,
     mongodb::DESCRIPTOR,
     mysql::DESCRIPTOR,
     nfs::DESCRIPTOR,
