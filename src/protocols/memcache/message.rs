@@ -10,7 +10,7 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 pub const MAX_ITEMS: usize = 16_384;
 
 /// Memory that a message keeps when it is trimmed.
-const SPARE_BYTES: usize = 4096;
+const SPARE_BYTES: usize = 1024;
 const SPARE_ITEMS: usize = 64;
 
 /// Which of the two protocols a message is of.

@@ -4,8 +4,7 @@
 //! One event is one command and its answer. Answers of the text protocol carry no number and are given out in order, to
 //! the first command that they fit; those of the binary protocol have the command's opaque, opcode and key. Datagrams have
 //! a request id. What a client sends is a command, known or not. Limits: of a message's keys and values 1 MiB is kept;
-//! `watch`, after which a connection carries log lines, gives events of unknown answers; TLS and proxies' own protocols
-//! are not read.
+//! a connection that TLS or `watch` has taken over is left alone; ranges and TAP are named, but their extras not read.
 
 mod binary;
 mod config;

@@ -26,6 +26,8 @@ pub struct MemcacheParser {
     /// An error that came while its command was still being sent.
     early: Option<Box<Message>>,
     datagrams: Datagrams,
+    /// The answer under way belongs to a command that was given up.
+    discards_answer: bool,
     not_mine: bool,
 }
 
@@ -37,6 +39,7 @@ impl MemcacheParser {
             session: Session::new(Arc::clone(&options)),
             early: None,
             datagrams: Datagrams::new(Arc::clone(&options)),
+            discards_answer: false,
             not_mine: false,
             options,
         }
@@ -92,6 +95,10 @@ impl MemcacheParser {
                     } else {
                         self.answer(context);
                     }
+                    if self.session.is_watching() {
+                        self.not_mine = true;
+                        return Step::NotMine;
+                    }
                 }
                 Found::Need { more: 0 } => return Step::All,
                 Found::Need { more } => return Step::Consumed { bytes: position, need: more },
@@ -105,6 +112,10 @@ impl MemcacheParser {
     }
 
     fn answer(&mut self, context: &mut Context<'_>) {
+        if std::mem::take(&mut self.discards_answer) {
+            context.count(ProtocolCounter::UnmatchedResponses, 1);
+            return;
+        }
         let response = &mut self.responses.message;
         let is_early = self.session.is_empty()
             && self.early.is_none()
@@ -120,8 +131,7 @@ impl MemcacheParser {
 
     /// Bytes of the server are missing: no answer that is still to come can be told from another.
     fn lost_answers(&mut self, context: &mut Context<'_>) {
-        let partial = self.responses.is_inside() && self.responses.abandon();
-        self.session.give_up(context, partial.then_some(&self.responses.message));
+        self.give_up(context);
         self.responses.lose_step();
     }
 
@@ -133,8 +143,10 @@ impl MemcacheParser {
         self.requests.lose_step();
     }
 
+    /// Publishes what waits, with what came of the answer under way.
     fn give_up(&mut self, context: &mut Context<'_>) {
-        let partial = self.responses.is_inside() && self.responses.abandon();
+        let partial = self.responses.is_inside() && self.responses.abandon() && !self.discards_answer;
+        self.discards_answer = false;
         self.session.give_up(context, partial.then_some(&self.responses.message));
     }
 }
@@ -198,7 +210,9 @@ impl Parser for MemcacheParser {
         self.datagrams.expire(context);
         let since = self.session.waiting_since_ns();
         if since.is_some_and(|since| since.saturating_add(self.options.transaction_timeout_ns) <= context.now_ns) {
-            self.give_up(context);
+            // The rest of the answer may still come, and tells where the next one begins.
+            self.discards_answer = self.responses.is_inside();
+            self.session.give_up(context, None);
         }
     }
 
@@ -220,6 +234,7 @@ impl Parser for MemcacheParser {
         self.session.reset();
         self.early = None;
         self.datagrams.reset();
+        self.discards_answer = false;
         self.not_mine = false;
     }
 }

@@ -14,7 +14,7 @@ use super::message::{Class, Form, Message};
 use crate::protocols::{Context, ProtocolCounter};
 
 /// Commands that may wait, and what is kept of them together.
-pub const MAX_WAITING: usize = 16_384;
+pub const MAX_WAITING: usize = 8192;
 pub const MAX_WAITING_BYTES: usize = 4 << 20;
 
 /// Commands of the text protocol among which the one that an answer fits is searched for.
@@ -37,6 +37,7 @@ pub struct Session {
     orphans: u32,
     /// The server refused a command's line and takes its value for another command, which it will refuse as well.
     refuses_value: bool,
+    watching: bool,
     activity_ns: i64,
 }
 
@@ -50,6 +51,7 @@ impl Session {
             given_up: 0,
             orphans: 0,
             refuses_value: false,
+            watching: false,
             activity_ns: 0,
         }
     }
@@ -64,12 +66,18 @@ impl Session {
         self.given_up = 0;
         self.orphans = 0;
         self.refuses_value = false;
+        self.watching = false;
     }
 
     #[cfg(test)]
     pub fn kept_bytes(&self) -> usize {
         self.waiting.iter().chain(&self.spare).map(Message::capacity_bytes).sum::<usize>()
             + self.waiting.capacity() * size_of::<Message>()
+    }
+
+    /// Whether the connection carries log lines from here on.
+    pub fn is_watching(&self) -> bool {
+        self.watching
     }
 
     pub fn is_empty(&self) -> bool {
@@ -97,7 +105,7 @@ impl Session {
             return;
         }
         let request = std::mem::replace(sent, self.spare.pop().unwrap_or_default());
-        self.waiting_bytes += request.held_bytes();
+        self.waiting_bytes += held_bytes(&request);
         self.waiting.push_back(request);
         while self.waiting.len() > MAX_WAITING || self.waiting_bytes > MAX_WAITING_BYTES && self.waiting.len() > 1 {
             let Some(evicted) = self.pop() else { break };
@@ -138,6 +146,7 @@ impl Session {
         }
         if let Some(request) = self.pop() {
             self.refuses_value = is_line_refused(&request, response);
+            self.watching = request.command == "watch" && response.command == "OK";
             event::publish(context, &self.options, Some(&request), Some(response), None);
             self.recycle(request);
         }
@@ -184,7 +193,7 @@ impl Session {
 
     fn pop(&mut self) -> Option<Message> {
         let request = self.waiting.pop_front()?;
-        self.waiting_bytes = self.waiting_bytes.saturating_sub(request.held_bytes());
+        self.waiting_bytes = self.waiting_bytes.saturating_sub(held_bytes(&request));
         Some(request)
     }
 
@@ -194,6 +203,10 @@ impl Session {
             self.spare.push(request);
         }
     }
+}
+
+fn held_bytes(request: &Message) -> usize {
+    size_of::<Message>() + request.held_bytes()
 }
 
 /// Whether a command has no answer by design.
@@ -237,7 +250,8 @@ fn text_fits(request: &Message, answer: &str) -> bool {
     let meta = is_meta(request);
     match answer {
         "VALUE" => class == Class::Load && !meta,
-        "END" => matches!(class, Class::Load | Class::Stats | Class::Unknown) && !meta,
+        "CONFIG" => command == "config",
+        "END" => (matches!(class, Class::Load | Class::Stats | Class::Unknown) || command == "config") && !meta,
         "STORED" | "NOT_STORED" | "EXISTS" => {
             matches!(class, Class::Store | Class::Unknown) && command != "touch" && !meta
         }

@@ -75,6 +75,9 @@ const COMMANDS: &[(&str, Class, Arguments)] = &[
     ("verbosity", Class::Info, Arguments::Number),
     ("version", Class::Info, Arguments::None),
     ("quit", Class::Info, Arguments::NoReply),
+    ("watch", Class::Info, Arguments::Raw),
+    // Amazon ElastiCache.
+    ("config", Class::Info, Arguments::Raw),
 ];
 
 /// Commands with a second word, under both.
@@ -301,6 +304,7 @@ struct Answer {
 fn answer(word: &[u8]) -> Option<Answer> {
     let (name, class, form) = match word {
         b"VALUE" => ("VALUE", Class::Load, Form::Item),
+        b"CONFIG" => ("CONFIG", Class::Info, Form::Item),
         b"END" => ("END", Class::Load, Form::Plain),
         b"STORED" => ("STORED", Class::Success, Form::Plain),
         b"NOT_STORED" => ("NOT_STORED", Class::Fail, Form::Plain),
@@ -331,6 +335,8 @@ fn answer(word: &[u8]) -> Option<Answer> {
         b"EX" => ("EX", Class::Success, Form::Meta),
         b"MN" => ("MN", Class::Info, Form::Plain),
         b"ME" => ("ME", Class::Info, Form::Text),
+        // lru_crawler metadump
+        _ if word.starts_with(b"key=") => ("ITEM", Class::Stats, Form::Line),
         _ => return None,
     };
     Some(Answer { name, class, form })
