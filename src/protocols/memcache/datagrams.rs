@@ -148,10 +148,9 @@ impl Datagrams {
 
     /// What is known of a request id, or something new, taken out of the list.
     fn take(&mut self, context: &mut Context<'_>, id: u16) -> Exchange {
-        if let Some(exchange) = self.exchanges.iter().rposition(|exchange| exchange.id == id) {
-            if let Some(exchange) = self.exchanges.remove(exchange) {
-                return exchange;
-            }
+        let known = self.exchanges.iter().rposition(|exchange| exchange.id == id);
+        if let Some(exchange) = known.and_then(|place| self.exchanges.remove(place)) {
+            return exchange;
         }
         if self.exchanges.len() >= MAX_EXCHANGES {
             self.evict(context);
@@ -239,13 +238,11 @@ impl Datagrams {
         parts.places.sort_unstable_by_key(|(number, ..)| *number);
         let mut assembled = std::mem::take(&mut self.assembled);
         assembled.clear();
-        let mut next = 0;
-        for (number, start, end) in &parts.places {
-            if usize::from(*number) != next {
+        for (index, (number, start, end)) in parts.places.iter().enumerate() {
+            if usize::from(*number) != index {
                 break;
             }
             assembled.extend_from_slice(parts.bytes.get(*start..*end).unwrap_or_default());
-            next += 1;
         }
         // The answer is there when its last datagram is.
         let time_ns = if direction == Direction::ToServer { parts.start_ns } else { end_ns };

@@ -218,7 +218,7 @@ fn answer_status(response: &Message, options: &Options) -> Status {
         return match response.status {
             0 => Status::Ok,
             0x01 | 0x02 | 0x05 | 0x21 => negative,
-            ..=0x80 => Status::Error,
+            status if status <= 0x80 => Status::Error,
             _ => Status::ServerError,
         };
     }
