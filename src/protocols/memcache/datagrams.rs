@@ -268,7 +268,7 @@ impl Datagrams {
         let mut position = 0;
         let mut deliver = |context: &mut Context<'_>, reader: &mut Reader| match direction {
             Direction::ToServer => session.request(context, &mut reader.message),
-            Direction::ToClient => session.response(context, &reader.message),
+            Direction::ToClient => session.response(context, &mut reader.message),
         };
         loop {
             match reader.next(bytes, &mut position, time_ns, &self.options) {

@@ -102,6 +102,10 @@ pub struct Message {
     pub destination_class: Option<i64>,
     pub value_count: u64,
     pub value_bytes: Option<u64>,
+    /// Commands that a server sees in the value when it does not take the line before it.
+    pub value_lines: u32,
+    /// The line is not as it should be, so that the server will not take it.
+    pub malformed: bool,
     /// Bytes of it are missing in the capture.
     pub damaged: bool,
     /// There was more than is kept.

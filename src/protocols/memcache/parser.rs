@@ -14,9 +14,6 @@ use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounte
 /// How a TLS client begins: a handshake record of version 3.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
 
-/// The answer to what the server took for a command.
-const REFUSAL: &[u8] = b"ERROR\r\n";
-
 /// The parser of one flow.
 pub struct MemcacheParser {
     options: Arc<Options>,
@@ -86,15 +83,7 @@ impl MemcacheParser {
         loop {
             match self.responses.next(bytes, &mut position, context.now_ns, &self.options) {
                 Found::Message => {
-                    let rest = bytes.get(position..).unwrap_or_default();
-                    if rest.starts_with(REFUSAL) && self.session.would_refuse_value(&self.responses.message) {
-                        position += REFUSAL.len();
-                        self.responses.message.bytes += REFUSAL.len() as u64;
-                        self.answer(context);
-                        self.session.value_was_refused();
-                    } else {
-                        self.answer(context);
-                    }
+                    self.answer(context);
                     if self.session.is_watching() {
                         self.not_mine = true;
                         return Step::NotMine;

@@ -289,6 +289,9 @@ impl Reader {
             Purpose::Value | Purpose::Hidden | Purpose::Ignored => 0,
             Purpose::Number | Purpose::Version | Purpose::Stat => MAX_SHORT_VALUE_BYTES,
         };
+        if self.role == Role::Request {
+            self.message.value_lines = 1;
+        }
         let mark = (keep_bytes > 0).then(|| self.message.mark());
         self.continues = more;
         let value = Value { left_bytes, keep_bytes, mark, purpose, more, damaged: false };
@@ -300,6 +303,10 @@ impl Reader {
 
     fn value(&mut self, mut value: Value, rest: &[u8]) -> usize {
         let used = usize::try_from(value.left_bytes).map_or(rest.len(), |left| left.min(rest.len()));
+        if self.message.malformed {
+            let lines = memchr::memchr_iter(b'\n', rest.get(..used).unwrap_or_default()).count();
+            self.message.value_lines = self.message.value_lines.saturating_add(lines as u32);
+        }
         let kept = used.min(value.keep_bytes);
         if !value.damaged {
             self.message.keep(rest.get(..kept).unwrap_or_default());

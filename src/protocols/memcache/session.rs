@@ -26,6 +26,14 @@ const MAX_ORPHANS: u32 = 8;
 /// Messages that are kept for reuse, so that pipelines allocate nothing.
 const SPARE_MESSAGES: usize = 64;
 
+/// A command whose line the server refused: it takes the lines of the value for commands, and refuses each.
+struct Refused {
+    request: Message,
+    response: Message,
+    /// Refusals that are still to come.
+    left: u32,
+}
+
 /// The commands that wait.
 pub struct Session {
     options: Arc<Options>,
@@ -35,8 +43,7 @@ pub struct Session {
     /// Answers to come of text commands that were given up.
     given_up: u64,
     orphans: u32,
-    /// The server refused a command's line and takes its value for another command, which it will refuse as well.
-    refuses_value: bool,
+    refused: Option<Refused>,
     watching: bool,
     activity_ns: i64,
 }
@@ -50,7 +57,7 @@ impl Session {
             spare: Vec::new(),
             given_up: 0,
             orphans: 0,
-            refuses_value: false,
+            refused: None,
             watching: false,
             activity_ns: 0,
         }
@@ -65,7 +72,10 @@ impl Session {
         self.spare.iter_mut().for_each(Message::trim);
         self.given_up = 0;
         self.orphans = 0;
-        self.refuses_value = false;
+        if let Some(refused) = self.refused.take() {
+            self.recycle(refused.request);
+            self.recycle(refused.response);
+        }
         self.watching = false;
     }
 
@@ -81,7 +91,7 @@ impl Session {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
+        self.waiting.is_empty() && self.refused.is_none()
     }
 
     /// When the last message was seen, if a command waits.
@@ -98,8 +108,6 @@ impl Session {
     pub fn request(&mut self, context: &mut Context<'_>, sent: &mut Message) {
         context.count(ProtocolCounter::Messages, 1);
         self.touch(context.now_ns);
-        // The client has read all answers up to here, or does not wait for them.
-        self.refuses_value = false;
         if is_silent(sent) {
             event::publish(context, &self.options, Some(sent), None, None);
             return;
@@ -115,13 +123,22 @@ impl Session {
         }
     }
 
-    /// An answer.
-    pub fn response(&mut self, context: &mut Context<'_>, response: &Message) {
+    /// An answer, which may be taken out of `response`.
+    pub fn response(&mut self, context: &mut Context<'_>, response: &mut Message) {
         context.count(ProtocolCounter::Messages, 1);
         self.touch(context.now_ns);
-        if std::mem::take(&mut self.refuses_value) && response.command == "ERROR" {
-            context.count(ProtocolCounter::SkippedBytes, response.bytes);
-            return;
+        if let Some(refused) = &mut self.refused {
+            let is_further = response.command == "ERROR";
+            if is_further {
+                refused.response.bytes += response.bytes;
+                refused.left = refused.left.saturating_sub(1);
+            }
+            if !is_further || refused.left == 0 {
+                self.publish_refused(context);
+            }
+            if is_further {
+                return;
+            }
         }
         if self.given_up > 0 && response.form == Form::Text {
             self.given_up -= 1;
@@ -145,21 +162,16 @@ impl Session {
             self.unanswered(context, request, note);
         }
         if let Some(request) = self.pop() {
-            self.refuses_value = is_line_refused(&request, response);
+            if is_line_refused(&request, response) {
+                let response = std::mem::replace(response, self.spare.pop().unwrap_or_default());
+                let left = request.value_lines;
+                self.refused = Some(Refused { request, response, left });
+                return;
+            }
             self.watching = request.command == "watch" && response.command == "OK";
             event::publish(context, &self.options, Some(&request), Some(response), None);
             self.recycle(request);
         }
-    }
-
-    /// Whether an answer would be a line refused, and the next error the value's.
-    pub fn would_refuse_value(&self, response: &Message) -> bool {
-        self.given_up == 0 && self.waiting.front().is_some_and(|request| is_line_refused(request, response))
-    }
-
-    /// The error about the value came with the answer before.
-    pub fn value_was_refused(&mut self) {
-        self.refuses_value = false;
     }
 
     /// An answer that came before its command was complete.
@@ -171,6 +183,7 @@ impl Session {
     /// Publishes all that waits. `partial` is what came of the first one's answer.
     pub fn give_up(&mut self, context: &mut Context<'_>, partial: Option<&Message>) {
         self.orphans = 0;
+        self.publish_refused(context);
         if let Some(partial) = partial
             && self.waiting.front().is_some_and(|request| fits(request, partial))
             && let Some(request) = self.pop()
@@ -180,6 +193,14 @@ impl Session {
         }
         while let Some(request) = self.pop() {
             self.unanswered(context, request, note::UNFINISHED);
+        }
+    }
+
+    fn publish_refused(&mut self, context: &mut Context<'_>) {
+        if let Some(Refused { request, response, .. }) = self.refused.take() {
+            event::publish(context, &self.options, Some(&request), Some(&response), None);
+            self.recycle(request);
+            self.recycle(response);
         }
     }
 
@@ -219,7 +240,7 @@ fn is_silent(request: &Message) -> bool {
 
 /// Whether a server that answers so reads the value as the next command.
 fn is_line_refused(request: &Message, response: &Message) -> bool {
-    request.class == Class::Store && request.value_bytes.is_some() && response.command == "CLIENT_ERROR"
+    request.value_lines > 0 && response.command == "CLIENT_ERROR" && request.form == Form::Text
 }
 
 /// Whether an answer may be that of a command.

@@ -226,6 +226,10 @@ fn read<'a>(arguments: Arguments, mut rest: impl Iterator<Item = &'a [u8]> + Clo
                 message.cas = rest.next().and_then(number);
             }
             message.noreply = Some(is_no_reply(rest.next()));
+            message.malformed = message.flags.is_none()
+                || message.exptime.is_none()
+                || message.command == "cas" && message.cas.is_none()
+                || message.keys().any(|key| key.len() > MAX_KEY_BYTES);
             return length.map_or(Follows::Nothing, Follows::Value);
         }
         Arguments::Touch => {

@@ -263,6 +263,7 @@ fn status_is_what_the_answer_says() {
             let mut bench = bench_with(Options { compat_status, ..Options::default() }, Carrier::Tcp);
             bench.send(ToServer, b"set k 0 0 1\r\nx\r\n");
             bench.send(ToClient, format!("{answer}\r\n").as_bytes());
+            bench.finish();
             let event = only(&bench);
             assert_eq!(event["status"], if compat_status { compatible } else { status }, "{answer}");
             let outcome = if compat_status || status == "OK" { "success" } else { "failure" };
@@ -284,11 +285,36 @@ fn what_the_server_refuses_is_shown_with_its_command() {
     bench.send(ToClient, b"CLIENT_ERROR bad command line format\r\nERROR\r\n");
     bench.send(ToServer, b"get\r\n");
     bench.send(ToClient, b"ERROR\r\n");
-    let expected =
-        ["set CLIENT_ERROR: Client Error", "set ERROR: Error", "cas CLIENT_ERROR: Client Error", "get ERROR: Error"];
+    // Three lines that the server takes for commands.
+    let key = "k".repeat(251);
+    bench.send(ToServer, format!("set {key} 0 0 5\r\na\nb\nc\r\n").as_bytes());
+    bench.send(ToClient, b"CLIENT_ERROR bad command line format\r\nERROR\r\nERROR\r\n");
+    bench.send(ToServer, b"incr\r\n");
+    bench.send(ToClient, b"ERROR\r\nERROR\r\n");
+    // The server goes on without a further error.
+    bench.send(ToServer, b"set k 0 0 1\r\nx\r\nget k\r\n");
+    bench.send(ToClient, b"CLIENT_ERROR no\r\nEND\r\n");
+    bench.send(ToServer, b"set k 0 0 1\r\nx\r\n");
+    bench.send(ToClient, b"CLIENT_ERROR no\r\n");
+    assert_eq!(bench.events().len(), 8);
+    bench.wait(10_000_000_000);
+    let refused = "set CLIENT_ERROR: Client Error";
+    let cas = "cas CLIENT_ERROR: Client Error";
+    let expected = [
+        refused,
+        "set ERROR: Error",
+        cas,
+        "get ERROR: Error",
+        refused,
+        "incr ERROR: Error",
+        refused,
+        "get END: OK",
+        refused,
+    ];
     assert_eq!(shown(&bench), expected);
     assert_eq!(bench.events()[0]["source"]["bytes"], 23);
     assert_eq!(bench.events()[2]["destination"]["bytes"], 45);
+    assert_eq!(bench.events()[4]["destination"]["bytes"], 59);
     assert_eq!(
         bench.events()[1]["memcache"]["request"],
         json!({"command": "set", "type": "Store", "keys": ["k"], "noreply": false})
