@@ -25,8 +25,8 @@ const MAX_DATAGRAMS: u16 = 1024;
 /// Request id, number, total, and two bytes that mean nothing yet.
 const FRAME_BYTES: usize = 8;
 
-const SPARE_EXCHANGES: usize = 16;
-const SPARE_BYTES: usize = 2048;
+const SPARE_EXCHANGES: usize = 8;
+const SPARE_BYTES: usize = 8192;
 
 /// The datagrams of one flow.
 pub struct Datagrams {
@@ -249,7 +249,7 @@ impl Datagrams {
         self.held_bytes = self.held_bytes.saturating_sub(parts.bytes.len());
         parts.clear();
         self.message(context, &mut exchange.session, direction, &assembled, 0, time_ns);
-        assembled.shrink_to(SPARE_BYTES.max(assembled.len().min(64 << 10)));
+        assembled.shrink_to(SPARE_BYTES);
         self.assembled = assembled;
     }
 

@@ -9,9 +9,19 @@ pub const MAX_TEXT_BYTES: usize = 1 << 20;
 /// Keys, values or statistics of a message that are kept, of each kind.
 pub const MAX_ITEMS: usize = 16_384;
 
-/// Memory that a message keeps when it is trimmed.
-const SPARE_BYTES: usize = 1024;
-const SPARE_ITEMS: usize = 64;
+/// What a message keeps of its memory: text, and keys, values and statistics, of each kind.
+#[derive(Clone, Copy, Debug)]
+pub struct Spare {
+    bytes: usize,
+    items: usize,
+}
+
+impl Spare {
+    /// Of the one message that a reader fills: all statistics of a server.
+    pub const READER: Spare = Spare { bytes: 8192, items: 256 };
+    /// Of one of many that wait.
+    pub const POOL: Spare = Spare { bytes: 512, items: 16 };
+}
 
 /// Which of the two protocols a message is of.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -139,12 +149,12 @@ impl Message {
     }
 
     /// Gives back the memory of a large message.
-    pub fn trim(&mut self) {
+    pub fn trim(&mut self, spare: Spare) {
         self.clear();
-        self.text.shrink_to(SPARE_BYTES);
-        self.keys.shrink_to(SPARE_ITEMS);
-        self.values.shrink_to(SPARE_ITEMS);
-        self.stats.shrink_to(SPARE_ITEMS);
+        self.text.shrink_to(spare.bytes);
+        self.keys.shrink_to(spare.items);
+        self.values.shrink_to(spare.items);
+        self.stats.shrink_to(spare.items);
     }
 
     /// Bytes of what is kept.

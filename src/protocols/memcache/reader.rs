@@ -8,7 +8,7 @@ use memchr::memchr;
 
 use super::Options;
 use super::binary::{self, Header, Purpose, Role};
-use super::message::{Form, Message};
+use super::message::{Form, Message, Spare};
 use super::text::{self, Follows};
 
 /// Longest line: a get with many keys.
@@ -85,7 +85,7 @@ impl Reader {
     /// As new, keeping its buffers.
     pub fn reset(&mut self) {
         let mut message = std::mem::take(&mut self.message);
-        message.trim();
+        message.trim(Spare::READER);
         *self = Reader { message, ..Reader::new(self.role) };
     }
 

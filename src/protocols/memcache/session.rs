@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Options;
 use super::binary;
 use super::event::{self, note};
-use super::message::{Class, Form, Message};
+use super::message::{Class, Form, Message, Spare};
 use crate::protocols::{Context, ProtocolCounter};
 
 /// Commands that may wait, and what is kept of them together.
@@ -69,7 +69,6 @@ impl Session {
             self.recycle(request);
         }
         self.waiting.shrink_to(SPARE_MESSAGES);
-        self.spare.iter_mut().for_each(Message::trim);
         self.given_up = 0;
         self.orphans = 0;
         if let Some(refused) = self.refused.take() {
@@ -220,7 +219,7 @@ impl Session {
 
     fn recycle(&mut self, mut request: Message) {
         if self.spare.len() < SPARE_MESSAGES {
-            request.trim();
+            request.trim(Spare::POOL);
             self.spare.push(request);
         }
     }
