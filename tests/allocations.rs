@@ -29,9 +29,11 @@ const PASS_NS: i64 = 700_000_000_000;
 /// fewer, never more.
 const ALLOWED: &[(&str, f64)] = &[
     ("icmp/", 0.0),
+    ("dhcpv4/", 0.0),
     ("dns/", 20.0),
     ("http/", 75.0),
     ("express/", 35.0),
+    ("memcache/", 10.0),
     ("mysql/", 130.0),
     ("mongodb/", 5.0),
     ("pgsql/", 40.0),

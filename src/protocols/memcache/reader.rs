@@ -242,7 +242,7 @@ impl Reader {
 
     /// The line of a message that broke off is all there is.
     pub fn broken_line(&mut self, line: &[u8], now_ns: i64, options: &Options) -> bool {
-        if self.started || line.is_empty() || binary::is_magic(line[0]) {
+        if self.started || line.first().is_none_or(|first| binary::is_magic(*first)) {
             return false;
         }
         self.message.clear();
