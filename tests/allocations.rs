@@ -34,6 +34,8 @@ const ALLOWED: &[(&str, f64)] = &[
     ("dns/", 0.0),
     ("http/", 0.0),
     ("express/", 30.0),
+    ("dhcpv4/", 0.0),
+    ("memcache/", 10.0),
     ("mysql/", 130.0),
     ("mongodb/", 5.0),
     ("pgsql/", 0.0),

@@ -14,10 +14,12 @@ pub mod cassandra;
 mod common;
 mod csv;
 pub mod detect;
+pub mod dhcpv4;
 pub mod dns;
 pub mod echo;
 pub mod http;
 pub mod icmp;
+pub mod memcache;
 pub mod mongodb;
 pub mod mysql;
 pub mod nfs;
@@ -47,8 +49,10 @@ pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
     amqp::DESCRIPTOR,
     cassandra::DESCRIPTOR,
+    dhcpv4::DESCRIPTOR,
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
+    memcache::DESCRIPTOR,
     mongodb::DESCRIPTOR,
     mysql::DESCRIPTOR,
     nfs::DESCRIPTOR,
