@@ -131,8 +131,12 @@ fn walk(
         let full = path.join(".");
         let parent_text = parent.map_or("None".to_string(), |parent| format!("Some({parent})"));
         writeln!(nodes, "    StaticNode {{ key: {name:?}, parent: {parent_text} }},").expect("strings grow");
-        let constant: String =
+        let mut constant: String =
             full.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect();
+        // A literal key and a nested field may have the same name; the second says what it is.
+        if constants.contains(&format!("pub const {constant}: ")) {
+            constant.push_str(if name.contains('.') { "_LITERAL" } else { "_NESTED" });
+        }
         writeln!(constants, "/// `{full}`\npub const {constant}: Field = Field({id});").expect("strings grow");
         walk(child, path, Some(id), count, nodes, constants);
         path.pop();

@@ -30,13 +30,18 @@ const PASS_NS: i64 = 700_000_000_000;
 const ALLOWED: &[(&str, f64)] = &[
     ("icmp/", 0.0),
     ("amqp/", 5.0),
-    ("dns/", 20.0),
-    ("http/", 75.0),
-    ("express/", 35.0),
+    ("cassandra/", 1.0),
+    ("dns/", 0.0),
+    ("http/", 0.0),
+    ("express/", 30.0),
+    ("dhcpv4/", 0.0),
+    ("memcache/", 10.0),
     ("mysql/", 130.0),
     ("mongodb/", 5.0),
-    ("pgsql/", 40.0),
-    ("redis/", 80.0),
+    ("pgsql/", 0.0),
+    ("redis/", 2.0),
+    ("thrift/", 0.0),
+    ("sip/", 0.0),
     ("tls/", 13_000.0),
 ];
 

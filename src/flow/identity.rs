@@ -16,6 +16,7 @@ pub struct Identity {
 
 impl Identity {
     /// With `allow_mismatched_eth` the MAC addresses are left out, of the key and of the event.
+    #[inline]
     pub fn of(decoded: &Decoded, mac: MacAddresses) -> Identity {
         Identity {
             ethernet: match mac {
@@ -29,6 +30,7 @@ impl Identity {
     }
 
     /// A number that both directions share; never 0.
+    #[inline]
     pub fn number(&self, orientation: Orientation) -> u64 {
         let mut number = 0x9e37_79b9_7f4a_7c15_u64;
         let mut add = |word: u64| number = folded(number ^ word, 0xff51_afd7_ed55_8ccd) ^ word.rotate_left(17);

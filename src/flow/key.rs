@@ -54,8 +54,22 @@ const KIND_LINK: u8 = 2;
 const KIND_FRAGMENT: u8 = 3;
 
 impl FlowKey {
-    /// The key of a decoded packet in the realm without tunnels. A fragment's key is that of its datagram (addresses, protocol, identification). None
+    /// No conversation's.
+    pub const NOTHING: FlowKey = FlowKey {
+        low: IpAddress::UNSPECIFIED,
+        high: IpAddress::UNSPECIFIED,
+        low_port: 0,
+        high_port: 0,
+        protocol: 0,
+        kind: 0,
+        reserved: 0,
+        variant: 0,
+    };
+
+    /// The key of a decoded packet in the realm without tunnels. A fragment's key is that of its datagram (addresses,
+    /// protocol, identification). None
     /// without any address.
+    #[inline]
     pub fn of(decoded: &Decoded) -> Option<(FlowKey, Orientation)> {
         let Some(network) = &decoded.network else {
             let ethernet = decoded.ethernet.as_ref()?;
@@ -85,6 +99,7 @@ impl FlowKey {
         Some(FlowKey::ordered(ends, network.protocol, kind))
     }
 
+    #[inline]
     fn ordered([source, destination]: [(IpAddress, u16); 2], protocol: u8, kind: u8) -> (FlowKey, Orientation) {
         let (low, high, orientation) = if source <= destination {
             (source, destination, Orientation::LowToHigh)
@@ -158,7 +173,10 @@ impl Secret {
         let words: &[u64; 6] = bytemuck::cast_ref(key);
         let first = folded(words[0] ^ self.0[0], words[1] ^ self.0[1]);
         let second = folded(words[2] ^ self.0[2], words[3] ^ self.0[3]);
-        let third = folded(words[4] ^ self.0[1], words[5] ^ self.0[3]);
+        // Of its parts, which a key that was just made is still in.
+        let ports = u64::from(key.low_port) | u64::from(key.high_port) << 16;
+        let fifth = ports | u64::from(key.protocol) << 32 | u64::from(key.kind) << 40;
+        let third = folded(fifth ^ self.0[1], key.variant ^ self.0[3]);
         folded(first ^ self.0[0], second.rotate_left(23) ^ third ^ self.0[2])
     }
 }

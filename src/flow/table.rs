@@ -105,6 +105,12 @@ impl FlowTable {
         self.index.find(hash, |index| self.entries[*index as usize].key == *key).map(|index| FlowIndex(*index))
     }
 
+    /// Whether a place still is that of a flow.
+    #[inline]
+    pub fn holds(&self, flow: FlowIndex, hash: u64, key: &FlowKey) -> bool {
+        self.entries.get(flow.0 as usize).is_some_and(|entry| entry.hash == hash && entry.key == *key)
+    }
+
     /// A new flow. None when the table is full.
     pub fn insert(
         &mut self,
@@ -154,6 +160,8 @@ impl FlowTable {
         let hash = self.entries[flow.0 as usize].hash;
         if let Ok(occupied) = self.index.find_entry(hash, |place| *place == flow.0) {
             occupied.remove();
+            // The place is nobody's.
+            self.entries[flow.0 as usize].hash = !hash;
             self.free.push(flow.0);
         }
     }

@@ -81,6 +81,8 @@ counters! {
     resharded = "packets.resharded",
     /// Packets with TCP or UDP whose payload some protocol analyses.
     linearised = "packets.linearised",
+    /// Packets that came in several buffers, as jumbo frames do.
+    in_several_buffers = "packets.in_several_buffers",
     missed = "packets.missed",
     source_errors = "packets.source_errors",
     source_no_buffer = "packets.source_no_buffer",

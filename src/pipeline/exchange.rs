@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
-use super::lane::{Assembled, Look};
+use super::look::{Assembled, Look};
 
 /// Datagrams that wait for one worker, at most.
 const CAPACITY: usize = 256;

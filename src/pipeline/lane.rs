@@ -8,8 +8,9 @@ use std::sync::Arc;
 use super::connections::{Bench, Connections, Finding};
 use super::counters::{Counters, SharedCounters};
 use super::exchange::Exchange;
+use super::look::{Assembled, Look, PacketSpan, Payload};
 use super::publisher::EventWriter;
-use crate::capture::{Packet, Placement, Pressure, Share, SourceStatistics, Stray};
+use crate::capture::{BURST, Packet, Placement, Pressure, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::{self, Counters as RecordCounters, Followed, Report};
 use crate::flow::table::{Count, FlowEntry, Record, Sense};
@@ -69,72 +70,9 @@ pub struct Lane {
     now_ns: i64,
     bursts: u32,
     strays: Vec<Stray>,
+    /// Of the packets of a burst.
+    looks: Vec<Look>,
 }
-
-/// A decoded packet and its flow key.
-#[derive(Clone, Copy)]
-pub struct Look {
-    pub decoded: Decoded,
-    pub key: FlowKey,
-    pub hash: u64,
-    pub orientation: Orientation,
-    /// Whether headers were read from the joined buffers.
-    joined: bool,
-}
-
-/// The packets that count in a flow at once.
-#[derive(Clone, Copy)]
-pub struct PacketSpan {
-    pub packets: u64,
-    pub bytes: u64,
-    pub time_ns: i64,
-}
-
-/// A datagram put together from fragments, or a frame joined from several buffers; in a buffer of the lane.
-pub struct Assembled {
-    bytes: Vec<u8>,
-    pub span: PacketSpan,
-}
-
-/// A payload in one or several parts.
-pub struct Payload<'a> {
-    first: &'a [u8],
-    more: &'a [&'a [u8]],
-    /// Bytes that the capture cut off.
-    cut_bytes: u32,
-    /// The message from its ICMP type on.
-    icmp: &'a [u8],
-}
-
-impl Assembled {
-    pub fn payload(&self, look: &Look) -> Payload<'_> {
-        Payload::new(&self.bytes, &[], &look.decoded)
-    }
-}
-
-impl<'a> Payload<'a> {
-    fn new(frame: &'a [u8], more: &'a [&'a [u8]], decoded: &Decoded) -> Payload<'a> {
-        let first = decoded.payload(frame);
-        let captured = first.len() + more.iter().map(|part| part.len()).sum::<usize>();
-        let message =
-            frame.get((decoded.payload_offset as usize).saturating_sub(ICMP_HEAD_BYTES)..).unwrap_or_default();
-        Payload {
-            first,
-            more,
-            cut_bytes: decoded.payload_length.saturating_sub(captured as u32),
-            icmp: message.get(..decoded.payload_length as usize + ICMP_HEAD_BYTES).unwrap_or(message),
-        }
-    }
-}
-
-impl Payload<'_> {
-    fn captured_bytes(&self) -> usize {
-        self.first.len() + self.more.iter().map(|part| part.len()).sum::<usize>()
-    }
-}
-
-/// Type, code and checksum, which decoding does not count to an ICMP message's payload.
-const ICMP_HEAD_BYTES: usize = 4;
 
 /// Housekeeping runs every so many bursts.
 const HOUSEKEEPING_BURSTS: u32 = 32;
@@ -177,7 +115,8 @@ impl Lane {
             idle_turns: 0,
             now_ns: i64::MIN,
             bursts: 0,
-            strays: Vec::with_capacity(crate::capture::BURST),
+            strays: Vec::with_capacity(BURST),
+            looks: vec![Look::NOTHING; BURST],
         }
     }
 
@@ -185,8 +124,14 @@ impl Lane {
         &self.strays
     }
 
-    pub(super) fn begin_burst(&mut self) {
+    /// Lends the places for the looks of a burst.
+    pub(super) fn begin_burst(&mut self) -> Vec<Look> {
         self.strays.clear();
+        std::mem::take(&mut self.looks)
+    }
+
+    pub(super) fn end_burst(&mut self, looks: Vec<Look>) {
+        self.looks = looks;
     }
 
     /// Advances the packet clock, which never goes back.
@@ -194,14 +139,13 @@ impl Lane {
         self.now_ns = self.now_ns.max(time_ns);
     }
 
-    /// Decodes a packet. None when it ends here: dropped, or another worker's.
-    pub(super) fn look(&mut self, packet: &Packet<'_>, place: usize) -> Option<Look> {
-        let (outcome, joined) = self.decode(packet);
-        let looked = match outcome {
-            Ok(decoded) => self.key(&decoded).map(|(key, orientation)| {
-                let hash = self.table.hash(&key);
-                Look { decoded, key, hash, orientation, joined }
-            }),
+    /// Decodes a packet. Answers whether it goes on: not when it is dropped, or another worker's.
+    #[inline]
+    pub(super) fn look(&mut self, packet: &Packet<'_>, place: usize, look: &mut Look) -> bool {
+        look.decoded = Decoded::new();
+        look.flow = None;
+        match self.decode(packet, &mut look.decoded) {
+            Ok(joined) => look.joined = joined,
             Err(reason) => {
                 // Nothing is known of where it belongs: the first worker counts it.
                 if self.share == Share::Queue || self.worker == 0 {
@@ -209,54 +153,61 @@ impl Lane {
                     self.counters.dropped.0[reason.index()] += 1;
                 }
                 self.clock(packet.time_ns);
-                return None;
+                return false;
             }
-        };
-        let Some(look) = looked else {
+        }
+        let Some((key, orientation)) = self.key(&look.decoded) else {
             if self.share == Share::Queue || self.worker == 0 {
                 self.count_received(packet);
                 self.counters.dropped_no_address += 1;
             }
             self.clock(packet.time_ns);
-            return None;
+            return false;
         };
+        look.hash = self.table.hash(&key);
+        look.key = key;
+        look.orientation = orientation;
         let home = self.home(&look.key, look.hash);
         if home != self.worker {
             match self.share {
                 Share::Everything if matches!(look.decoded.transport, Transport::Fragment(_)) => {}
                 Share::Everything => {
                     self.clock(packet.time_ns);
-                    return None;
+                    return false;
                 }
                 Share::Queue => {
                     self.counters.resharded += 1;
                     self.strays.push(Stray { place: place as u8, home });
-                    return None;
+                    return false;
                 }
             }
         } else {
             self.count_received(packet);
         }
-        Some(look)
+        if !matches!(look.decoded.transport, Transport::Fragment(_)) {
+            look.flow = self.table.find(look.hash, &look.key);
+        }
+        true
     }
 
     fn count_received(&mut self, packet: &Packet<'_>) {
         self.counters.received += 1;
         self.counters.received_bytes += u64::from(packet.wire_length);
+        self.counters.in_several_buffers += u64::from(!packet.more.is_empty());
     }
 
-    fn decode(&mut self, packet: &Packet<'_>) -> (Result<Decoded, DropReason>, bool) {
-        let mut decoded = Decoded::new();
+    /// Answers whether the headers were read from the joined buffers.
+    #[inline]
+    fn decode(&mut self, packet: &Packet<'_>, decoded: &mut Decoded) -> Result<bool, DropReason> {
         let tunneling = &self.settings.tunneling;
-        match wire::decode_with(tunneling, packet.link, packet.data, packet.wire_length, &mut decoded) {
+        match wire::decode_with(tunneling, packet.link, packet.data, packet.wire_length, decoded) {
             Err(reason) if reason.is_truncation() && !packet.more.is_empty() => {
                 self.join(packet);
-                decoded = Decoded::new();
+                *decoded = Decoded::new();
                 let (tunneling, linear) = (&self.settings.tunneling, &self.linear);
-                let outcome = wire::decode_with(tunneling, packet.link, linear, packet.wire_length, &mut decoded);
-                (outcome.map(|()| decoded), true)
+                wire::decode_with(tunneling, packet.link, linear, packet.wire_length, decoded).map(|()| true)
             }
-            outcome => (outcome.map(|()| decoded), false),
+            outcome => outcome.map(|()| false),
         }
     }
 
@@ -308,14 +259,15 @@ impl Lane {
         let mac = self.settings.records.map_or(MacAddresses::Matched, |records| records.mac_addresses);
         let identity = Identity::of(&look.decoded, mac);
         let number = identity.number(look.orientation);
-        let found = self.table.find(look.hash, &look.key);
-        let flow = match found {
+        let known = look.flow.filter(|flow| self.table.holds(*flow, look.hash, &look.key));
+        // An earlier packet of the burst may have made it.
+        let flow = match known.or_else(|| self.table.find(look.hash, &look.key)) {
             Some(flow) => {
                 self.up_to_date(flow, span.time_ns);
                 // Looking may have removed a flow whose time was over.
-                match self.table.find(look.hash, &look.key) {
-                    Some(flow) => flow,
-                    None => self.make(look, identity, number, span)?,
+                match self.table.holds(flow, look.hash, &look.key) {
+                    true => flow,
+                    false => self.make(look, identity, number, span)?,
                 }
             }
             None => self.make(look, identity, number, span)?,

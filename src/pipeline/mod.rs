@@ -5,5 +5,6 @@ pub mod connections;
 pub mod counters;
 pub mod exchange;
 pub mod lane;
+pub mod look;
 pub mod publisher;
 pub mod worker;

@@ -5,11 +5,10 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::lane::{Lane, Look};
-use crate::capture::{BURST, Burst, Packet, Pressure, Received, Source};
+use super::lane::Lane;
+use super::look::Look;
+use crate::capture::{Burst, Packet, Pressure, Received, Source};
 use crate::wire::Transport;
-
-use arrayvec::ArrayVec;
 
 /// A live source that is asked to stop gives what has arrived: until it has been silent, and this long at least.
 const STOP_GRACE: Duration = Duration::from_millis(150);
@@ -74,19 +73,17 @@ impl<S: Source> Worker<S> {
 impl Lane {
     /// The stages of a burst.
     fn burst(&mut self, burst: &Burst<'_>) {
-        self.begin_burst();
+        let mut looks = self.begin_burst();
         self.take_datagrams();
 
         // Decode all, so that the misses of their flow look-ups overlap.
-        let mut looks: ArrayVec<Option<Look>, BURST> = ArrayVec::new();
-        for (place, packet) in burst.iter().enumerate() {
-            looks.push(self.look(packet, place));
+        for (place, (packet, look)) in burst.iter().zip(&mut looks).enumerate() {
+            look.goes_on = self.look(packet, place, look);
         }
-        for (packet, look) in burst.iter().zip(&looks) {
-            if let Some(look) = look {
-                self.packet(packet, look);
-            }
+        for (packet, look) in burst.iter().zip(&looks).filter(|(_, look)| look.goes_on) {
+            self.packet(packet, look);
         }
+        self.end_burst(looks);
     }
 
     /// One packet whose home is here.

@@ -10,13 +10,16 @@ pub mod amqp;
 pub mod bench;
 #[cfg(test)]
 pub mod captured;
+pub mod cassandra;
 mod common;
 mod csv;
 pub mod detect;
+pub mod dhcpv4;
 pub mod dns;
 pub mod echo;
 pub mod http;
 pub mod icmp;
+pub mod memcache;
 pub mod mongodb;
 pub mod mysql;
 pub mod nfs;
@@ -25,6 +28,9 @@ pub mod redis;
 pub mod registry;
 #[cfg(test)]
 pub mod replay;
+pub mod sip;
+mod text;
+pub mod thrift;
 pub mod tls;
 
 use std::net::IpAddr;
@@ -42,13 +48,18 @@ use crate::flow::CommunityId;
 pub const DESCRIPTORS: &[Descriptor] = &[
     icmp::DESCRIPTOR,
     amqp::DESCRIPTOR,
+    cassandra::DESCRIPTOR,
+    dhcpv4::DESCRIPTOR,
     dns::DESCRIPTOR,
     http::DESCRIPTOR,
+    memcache::DESCRIPTOR,
     mongodb::DESCRIPTOR,
     mysql::DESCRIPTOR,
     nfs::DESCRIPTOR,
     pgsql::DESCRIPTOR,
     redis::DESCRIPTOR,
+    sip::DESCRIPTOR,
+    thrift::DESCRIPTOR,
     tls::DESCRIPTOR,
     echo::DESCRIPTOR,
 ];

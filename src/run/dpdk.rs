@@ -8,7 +8,7 @@ use dpdk_sys::thread::CpuSet;
 
 use super::interface::{Interface, Kind, Promiscuous};
 use super::settings::Settings;
-use crate::capture::dpdk::{Device, HardwarePlan, MemoryPlan, ReplayPace, ReplayPlan};
+use crate::capture::dpdk::{Device, HardwarePlan, MemoryPlan, ReplayPace, ReplayPlan, is_finite_file};
 use crate::capture::{Pressure, bpf};
 use crate::cli;
 use crate::config::{ConfigError, Section};
@@ -41,7 +41,7 @@ impl DpdkSettings {
             },
             memory: MemoryPlan {
                 mbufs: unsigned("mbufs", 512..=1 << 26)?.map(|count| count as u32),
-                data_bytes: unsigned("mbuf_size", 128..=16_384)?.unwrap_or(2048) as u16,
+                data_bytes: unsigned("mbuf_size", 128..=65_280)?.unwrap_or(2048) as u16,
                 megabytes: unsigned("memory_mb", 16..=1 << 20)?.map(|size| size as u32),
             },
             rx_descriptors: unsigned("rx_descriptors", 64..=16_384)?.unwrap_or(1024) as u16,
@@ -81,10 +81,13 @@ pub fn plan(
     let cpus = std::thread::available_parallelism().map_or(1, |count| count.get());
     let workers = settings.bounds.workers.unwrap_or(cpus.saturating_sub(1).clamp(1, 64) as u16);
     let dpdk = &settings.dpdk;
-    let mut devices = Vec::new();
-    let mut pressure = Pressure::Live;
+    let mut devices: Vec<Device> = Vec::new();
+    let mut pressure = Pressure::Lossless;
     for interface in interfaces {
         let name = interface.device.clone().unwrap_or_default();
+        if !is_dpdk(interface) {
+            return Err(beside_dpdk(interface, &name));
+        }
         let replay = (interface.kind == Kind::Replay).then(|| ReplayPlan {
             path: PathBuf::from(interface.file.as_ref().unwrap_or(&name)),
             pace: match options.pace {
@@ -95,11 +98,21 @@ pub fn plan(
             secret,
         });
         if name.is_empty() && replay.is_none() {
-            return Err("packetbeat.interfaces.device: a DPDK interface needs a device: a PCI address or a virtual device such as net_af_packet0,iface=eth0".to_string());
+            return Err(format!(
+                "{}a DPDK interface needs a device: a PCI address or a virtual device such as net_af_packet0,iface=eth0",
+                interface.places.device
+            ));
         }
-        let finite = name.contains("rx_pcap=") && !name.contains("infinite_rx=1");
-        if finite || replay.is_some() {
-            pressure = Pressure::Lossless;
+        let same = |device: &&Device| device.replay.is_none() && port_name(&device.name) == port_name(&name);
+        if let Some(other) = devices.iter().find(same).filter(|_| replay.is_none()) {
+            return Err(format!(
+                "{}{name:?} and {:?} are the same port of DPDK; virtual devices of one driver are numbered, as in net_pcap0 and net_pcap1",
+                interface.places.device, other.name
+            ));
+        }
+        // One live port keeps the run from waiting.
+        if replay.is_none() && !is_finite_file(&name) {
+            pressure = Pressure::Live;
         }
         let filter = interface.bpf_filter.clone().or_else(|| settings.generated_filter(interface));
         devices.push(Device {
@@ -126,6 +139,26 @@ pub fn plan(
             .map(|worker| std::iter::once((worker + usize::from(cpus > 1)) % cpus).collect::<CpuSet>())
             .collect(),
     })
+}
+
+/// The name that DPDK gives the port of a device.
+fn port_name(device: &str) -> String {
+    let name = device.split(',').next().unwrap_or_default().trim();
+    dpdk_sys::devices::normalise_pci_address(name).unwrap_or_else(|| name.to_string())
+}
+
+/// An interface that another one keeps from being captured: the workers of a run are of one kind.
+fn beside_dpdk(interface: &Interface, name: &str) -> String {
+    let shown = match (&interface.file, name) {
+        (Some(file), _) => format!("the file {file}"),
+        (None, "") => "any".to_string(),
+        (None, name) => name.to_string(),
+    };
+    let instead = match interface.file {
+        Some(_) => "give it the type replay, or the device net_pcap0,rx_pcap=FILE".to_string(),
+        None => format!("give it the device net_af_packet0,iface={}", if name.is_empty() { "eth0" } else { name }),
+    };
+    format!("{}{shown} cannot be captured beside an interface of DPDK; {instead}", interface.places.device)
 }
 
 /// Compiles a filter for Ethernet frames.

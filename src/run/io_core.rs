@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
-use super::{Attachment, Shared};
+use super::metrics::Metrics;
+use super::{Attachment, Monitor, Shared};
 use crate::cli::{COMPATIBLE_PACKETBEAT, Publishing};
 use crate::config::Configuration;
 use crate::event::chunk::SealedChunk;
@@ -92,10 +93,10 @@ impl<'a> IoCore<'a> {
     }
 
     /// One round; sleeps a little when there was nothing to do.
-    pub fn turn(&mut self, output: &mut Output) {
+    pub fn turn(&mut self, output: &mut Output, monitor: &dyn Monitor) {
         if self.reported.elapsed() >= REPORT_INTERVAL {
             self.reported = Instant::now();
-            self.report(output);
+            self.report(output, monitor);
         }
         if !self.drain(output) {
             std::thread::sleep(Duration::from_millis(1));
@@ -135,20 +136,17 @@ impl<'a> IoCore<'a> {
         Shipped { acknowledged: counters.acknowledged, dropped: counters.dropped.values().sum() }
     }
 
-    fn report(&self, output: &Output) {
-        let names: Vec<&str> =
-            self.shared.settings.registry.sections.iter().map(|section| section.descriptor.name).collect();
-        let mut sum = Counters::new(names.len());
+    fn report(&self, output: &Output, monitor: &dyn Monitor) {
+        let settings = &self.shared.settings;
+        let mut sum = Counters::new(settings.registry.sections.len());
         self.attachments.iter().for_each(|attachment| sum.add(&attachment.counters.read()));
-        let mut values = Vec::new();
-        sum.for_each(&names, |name, value| {
-            if value > 0 {
-                values.push(format!("{name}={value}"));
-            }
-        });
         let shipped = output.shipper.counters();
-        values.push(format!("output.acknowledged={}", shipped.acknowledged));
-        values.push(format!("output.dropped={}", shipped.dropped_total()));
-        info!("Non-zero metrics: {}", values.join(" "));
+        let metrics = Metrics {
+            settings,
+            ports: monitor.ports(),
+            acknowledged: shipped.acknowledged,
+            dropped: shipped.dropped_total(),
+        };
+        info!("Non-zero metrics: {}", metrics.text(&mut sum));
     }
 }

@@ -8,6 +8,7 @@ pub mod identity;
 pub mod interface;
 mod io_core;
 mod live;
+mod metrics;
 mod route;
 pub mod settings;
 mod sources;
@@ -21,7 +22,8 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
-use crate::capture::{Source, SourceStatistics};
+use crate::capture::Source;
+use crate::capture::dpdk::PortReport;
 use crate::cli::{self, Command, Exit, Invocation, Publishing, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
@@ -73,7 +75,8 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             sources::check(&settings)?;
             Ok("Config OK\n".to_string())
         }
-        Command::Devices => devices::list(),
+        // It needs no configuration; one that is there names more devices.
+        Command::Devices => devices::list(load().ok().as_ref()),
         Command::ExportConfig => Ok(load()?.export()),
         Command::TestOutput => {
             let configuration = load()?;
@@ -92,6 +95,8 @@ struct Shared {
     settings: Settings,
     lane: LaneSettings,
     stop: AtomicBool,
+    /// Set when the process is asked to end: from before the ports are opened, which must be left in order.
+    asked: Arc<AtomicBool>,
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
     html: Html,
@@ -144,7 +149,7 @@ fn run_with(
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false) }
+            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false), asked: signals() }
         },
         output,
     )
@@ -155,7 +160,7 @@ trait Monitor {
     /// The workers run.
     fn begin(&mut self);
     /// What the ports say, in place of what the sources say.
-    fn statistics(&self) -> Option<SourceStatistics>;
+    fn ports(&self) -> Vec<PortReport>;
 }
 
 /// For sources that say everything themselves.
@@ -164,8 +169,8 @@ struct Unmonitored;
 impl Monitor for Unmonitored {
     fn begin(&mut self) {}
 
-    fn statistics(&self) -> Option<SourceStatistics> {
-        None
+    fn ports(&self) -> Vec<PortReport> {
+        Vec::new()
     }
 }
 
@@ -193,7 +198,7 @@ fn start<S: Source + Send>(
             }
         })
         .collect();
-    let signals = signals(&shared.stop);
+    let signals = &*shared.asked;
     let started = std::time::Instant::now();
     let (outcome, report) = std::thread::scope(|scope| {
         let workers: Vec<_> = posts
@@ -220,7 +225,7 @@ fn start<S: Source + Send>(
             if signals.load(Ordering::Relaxed) || outcome.is_err() {
                 shared.stop.store(true, Ordering::Relaxed);
             }
-            io_core.turn(&mut output);
+            io_core.turn(&mut output, monitor);
         }
         let mut counters = Counters::new(sections);
         let mut analysed = Vec::new();
@@ -235,15 +240,17 @@ fn start<S: Source + Send>(
             }
         }
         let worked = started.elapsed();
-        let shipped = io_core.finish(output, &signals);
+        let shipped = io_core.finish(output, signals);
         (outcome, (counters, analysed, shipped, worked))
     });
     let (mut counters, analysed, shipped, worked) = report;
-    if let Some(statistics) = monitor.statistics() {
-        counters.missed = statistics.missed;
-        counters.source_errors = statistics.errors;
-        counters.source_no_buffer = statistics.no_buffer;
-    }
+    let totals = metrics::Metrics {
+        settings,
+        ports: monitor.ports(),
+        acknowledged: shipped.acknowledged,
+        dropped: shipped.dropped,
+    };
+    info!("Total metrics: {}", totals.text(&mut counters));
     let line = summary(&counters, &analysed, &shipped, worked);
     outcome.map(|()| line)
 }
@@ -285,7 +292,7 @@ fn work<S: Source>(
 }
 
 /// Set when the process is asked to end.
-fn signals(_stop: &AtomicBool) -> Arc<AtomicBool> {
+fn signals() -> Arc<AtomicBool> {
     let asked = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         if let Err(error) = signal_hook::flag::register(signal, Arc::clone(&asked)) {

@@ -8,12 +8,12 @@ use std::path::PathBuf;
 use super::interface::Interface;
 use super::settings::Settings;
 use super::{Monitor, Post, Shared, Unmonitored, dpdk, io_core, live, start};
-use crate::capture::dpdk::{Hardware, HardwarePlan};
+use crate::capture::dpdk::{Hardware, HardwarePlan, PortReport};
 use crate::capture::dump::{DumpFile, Dumped};
 use crate::capture::fallback::AnySource;
 use crate::capture::file::{FileSource, Pace};
 use crate::capture::filter::PacketFilter;
-use crate::capture::{Share, Source, SourceStatistics};
+use crate::capture::{Share, Source};
 use crate::cli::{self, RunOptions};
 use crate::flow::Secret;
 
@@ -166,7 +166,7 @@ impl Monitor for Hardware {
         self.feed();
     }
 
-    fn statistics(&self) -> Option<SourceStatistics> {
-        Some(Hardware::statistics(self))
+    fn ports(&self) -> Vec<PortReport> {
+        Hardware::ports(self)
     }
 }

@@ -20,8 +20,9 @@ impl IpAddress {
 
     /// From the four bytes of an IPv4 header, in network order.
     #[inline]
-    pub const fn from_ipv4([a, b, c, d]: [u8; 4]) -> Self {
-        Self([0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, a, b, c, d])
+    pub const fn from_ipv4(octets: [u8; 4]) -> Self {
+        // As a number, so that it is written in words and can be read in words at once.
+        Self((0xffff_0000_0000 | u32::from_be_bytes(octets) as u128).to_be_bytes())
     }
 
     /// From the sixteen bytes of an IPv6 header, in network order.

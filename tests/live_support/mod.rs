@@ -74,6 +74,14 @@ impl Namespace {
         });
     }
 
+    /// Sends many frames on an interface, no faster than a busy machine takes them.
+    pub fn send_paced(&self, device: &'static str, frames: Vec<Vec<u8>>) {
+        for burst in frames.chunks(1000) {
+            self.send(device, burst.to_vec());
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
     /// Starts the program in here.
     pub fn start(&self, configuration: &str) -> Running {
         self.start_with(configuration, &[])
@@ -189,6 +197,13 @@ impl Finished {
         let before = self.log.split("packets: ").last().and_then(|line| line.split(&format!(" {name}")).next());
         let number = before.and_then(|before| before.rsplit(' ').next()).and_then(|number| number.parse().ok());
         number.unwrap_or_else(|| panic!("no {name} in the log:\n{}", self.log))
+    }
+
+    /// A counter at the end, such as `ports.net_pcap0.received`.
+    pub fn metric(&self, name: &str) -> u64 {
+        let line = self.log.split("Total metrics: ").nth(1).unwrap_or_else(|| panic!("no metrics:\n{}", self.log));
+        let value = line.split([' ', '"']).find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
+        value.map_or(0, |value| value.parse().expect("a counter is a number"))
     }
 
     /// The events and how often each came, without what differs from run to run: times and the sensor's own fields.

@@ -36,6 +36,8 @@ const NANOSECONDS: u32 = 0xa1b2_3c4d;
 pub const ETHERNET: u32 = 1;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+/// A network delays a segment by so much at most.
+const MAX_DELAY_NS: i64 = 500_000_000;
 
 impl Capture {
     /// Reads a pcap file of either byte order. None for other formats and for files that end early.
@@ -120,10 +122,14 @@ impl Capture {
 
     /// Segments of one direction of a connection exchanged within `window`, as long as the other end says nothing between
     /// them: what a network can do, but not to the handshake or to a reset. The first segment of a direction whose handshake
-    /// is not in the capture stays where it is: what comes after it cannot be told from what came before.
+    /// is not in the capture stays where it is: what comes after it cannot be told from what came before. Nothing comes later
+    /// than [`MAX_DELAY_NS`]: what the other end acknowledged long before is a hole for the streams.
     pub fn reordered(&self, random: &mut Rng, window: usize) -> Capture {
         let mut runs: Vec<(Ends, Vec<usize>)> = Vec::new();
         let mut begun: Vec<Ends> = Vec::new();
+        let is_soon = |first: usize, place: usize| {
+            self.frames[place].time_ns.saturating_sub(self.frames[first].time_ns) <= MAX_DELAY_NS
+        };
         for (place, frame) in self.frames.iter().enumerate() {
             let Some(segment) = frame.segment() else { continue };
             let ends = frame.ends();
@@ -136,7 +142,9 @@ impl Capture {
                 continue;
             }
             match runs.iter_mut().rev().find(|run| run.0 == ends || run.0 == ends.swapped()) {
-                Some(run) if run.0 == ends && data && !run.1.is_empty() => run.1.push(place),
+                Some(run) if run.0 == ends && data && run.1.first().is_some_and(|first| is_soon(*first, place)) => {
+                    run.1.push(place);
+                }
                 _ => runs.push((ends, if data { vec![place] } else { Vec::new() })),
             }
         }

@@ -5,6 +5,7 @@
 
 pub mod capture;
 pub mod events;
+pub mod jumbo;
 pub mod lane;
 pub mod program;
 pub mod tunnels;
@@ -30,7 +31,7 @@ packetbeat.protocols:
 - {type: pgsql, ports: [5432]}
 - {type: redis, ports: [6379]}
 - {type: sip, ports: [5060]}
-- {type: thrift, ports: [9090]}
+- {type: thrift, ports: [9090, 9091, 9092], transport_type: auto}
 - {type: tls, ports: [443, 993, 995, 5223, 8443, 8883, 9243]}
 ";
 

@@ -21,6 +21,8 @@ pub struct Program {
     wrapper: Vec<String>,
     /// Where the program runs; None: where the test runs.
     directory: Option<PathBuf>,
+    /// The program.
+    executable: PathBuf,
     /// Who owns the folder and the configuration; None: who runs the test.
     owner: Option<u32>,
 }
@@ -47,6 +49,7 @@ impl Program {
             arguments: Vec::new(),
             wrapper: Vec::new(),
             directory: None,
+            executable: PathBuf::from(env!("CARGO_BIN_EXE_wirebeat")),
             owner: None,
         }
     }
@@ -64,6 +67,12 @@ impl Program {
     /// A command in front of the program.
     pub fn through(mut self, wrapper: &[&str]) -> Program {
         self.wrapper = wrapper.iter().map(|word| word.to_string()).collect();
+        self
+    }
+
+    /// A copy of the program, which another user may execute.
+    pub fn executing(mut self, copy: &Path) -> Program {
+        self.executable = copy.to_path_buf();
         self
     }
 
@@ -106,7 +115,7 @@ impl Program {
 
     /// Runs with a configuration file that the caller wrote.
     pub fn start(&self, configuration: &Path) -> Outcome {
-        let words = self.wrapper.iter().cloned().chain([env!("CARGO_BIN_EXE_wirebeat").to_string()]);
+        let words = self.wrapper.iter().cloned().chain([self.executable.to_string_lossy().into_owned()]);
         let words: Vec<String> = words.collect();
         let path = |name: &str| self.home.path().join(name);
         let create = |name: &str| File::create(path(name)).expect("the temporary folder is writable");

@@ -2,7 +2,7 @@
 //! EAL, pools and ports of a run: started from the configuration, stopped with every mbuf back.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicBool, AtomicI64};
 
 use dpdk_sys::thread::CpuSet;
 use dpdk_sys::{
@@ -10,8 +10,10 @@ use dpdk_sys::{
     PortConfiguration, RxQueue, TimestampField, ring,
 };
 
+use super::inlet::{FileInlets, Inlet, Stamps};
+use super::kernel;
 use super::replay::{Feed, ReplayPlan};
-use super::{BURST, DpdkSource, Ending, Fleet, Times, WallClock};
+use super::{BURST, DpdkSource, Ending, Fleet, WallClock};
 use crate::capture::{Pressure, SourceStatistics};
 
 /// Packets a ring between two workers holds.
@@ -20,6 +22,8 @@ const HANDOVER_PACKETS: u32 = 1024;
 const CACHE_MBUFS: u32 = 256;
 /// Bytes an mbuf takes besides its data.
 const MBUF_OVERHEAD_BYTES: u64 = 128 + 128 + 64;
+/// A page of ordinary memory; where pages are larger less is needed.
+const PAGE_BYTES: u64 = 4096;
 
 /// What is to be started.
 #[derive(Clone, Debug)]
@@ -64,8 +68,31 @@ pub struct MemoryPlan {
 pub struct Hardware {
     eal: Eal,
     ports: Vec<Port>,
+    /// Places of the ports that were made promiscuous and were not so before.
+    made_promiscuous: Vec<usize>,
     pool: Mempool,
     feeds: Vec<Feed>,
+}
+
+/// What one port counted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortReport {
+    pub name: String,
+    pub received: u64,
+    pub received_bytes: u64,
+    pub lost: SourceStatistics,
+}
+
+/// The queues of all ports, while they are opened.
+#[derive(Default)]
+struct Inlets {
+    /// Of each worker.
+    live: Vec<Vec<Inlet>>,
+    files: FileInlets,
+    stamps: Stamps,
+    feeds: Vec<Arc<AtomicBool>>,
+    any_live: bool,
+    count: usize,
 }
 
 impl Hardware {
@@ -74,57 +101,92 @@ impl Hardware {
         let mbufs = plan.mbufs();
         let eal = start_eal(plan, mbufs)?;
         let pool = create_pool(&eal, plan, mbufs)?;
-        let mut hardware = Hardware { eal: eal.share(), ports: Vec::new(), pool, feeds: Vec::new() };
-        let mut queues: Vec<(RxQueue, Option<Arc<Filter>>)> = Vec::new();
-        let mut ending = Ending::Never;
-        let mut times = Times::Wall;
+        let mut hardware =
+            Hardware { eal: eal.share(), ports: Vec::new(), made_promiscuous: Vec::new(), pool, feeds: Vec::new() };
+        let sources = hardware.open(plan).and_then(|inlets| hardware.sources(plan, inlets));
+        match sources {
+            Ok(sources) => Ok((hardware, sources)),
+            Err(error) => {
+                hardware.leave_promiscuous();
+                Err(error)
+            }
+        }
+    }
+
+    fn open(&mut self, plan: &HardwarePlan) -> Result<Inlets, String> {
+        let mut inlets = Inlets::default();
+        inlets.live.resize_with(usize::from(plan.workers), Vec::new);
         for (number, device) in plan.devices.iter().enumerate() {
             let filter = match device.filter.is_empty() {
                 true => None,
                 false => Some(Arc::new(
-                    Filter::new(&eal, &device.filter).map_err(|error| format!("{}: {error}", device.name))?,
+                    Filter::new(&self.eal, &device.filter).map_err(|error| format!("{}: {error}", device.name))?,
                 )),
             };
-            let started = match &device.replay {
-                Some(replay) => {
-                    let (queues, feed) = replay.open(&eal, number, plan.workers, pool, &mut hardware.ports)?;
-                    ending = Ending::Fed(feed.done());
-                    times = Times::Stamped {
-                        field: TimestampField::register(&eal).map_err(|e| e.to_string())?,
-                        unit_ns: 1,
-                    };
-                    hardware.feeds.push(feed);
-                    queues
+            if let Some(replay) = &device.replay {
+                let (queues, feed) = replay.open(&self.eal, number, plan.workers, self.pool, &mut self.ports)?;
+                inlets.feeds.push(feed.done());
+                self.feeds.push(feed);
+                let field = TimestampField::register(&self.eal).map_err(|error| error.to_string())?;
+                queues.iter().for_each(|queue| inlets.stamps.add_replay(queue.port(), field));
+                queues.into_iter().for_each(|queue| inlets.add_live(Inlet::new(queue, filter.clone())));
+                continue;
+            }
+            let queues = self.open_port(device, plan.workers)?;
+            let is_file = is_finite_file(&device.name);
+            for queue in queues {
+                // Its driver stamps in microseconds.
+                match TimestampField::lookup(&self.eal).filter(|_| is_file) {
+                    Some(field) => inlets.stamps.add_stamped(queue.port(), field, 1_000),
+                    None => inlets.stamps.add_wall(queue.port()),
                 }
-                None => {
-                    let (queues, driver) = open_port(&eal, device, plan.workers, pool, &mut hardware.ports)?;
-                    if driver == "net_pcap" {
-                        // This driver stamps in microseconds, and without infinite_rx it comes to an end.
-                        if let Some(field) = TimestampField::lookup(&eal) {
-                            times = Times::Stamped { field, unit_ns: 1_000 };
-                        }
-                        if is_finite_file(&device.name) {
-                            ending = Ending::File;
-                        } else {
-                            times = Times::Wall;
-                        }
-                    }
-                    queues
-                }
-            };
-            queues.extend(started.into_iter().map(|queue| (queue, filter.clone())));
+                let inlet = Inlet::new(queue, filter.clone());
+                if is_file { inlets.files.push(inlet) } else { inlets.add_live(inlet) }
+            }
+            inlets.any_live |= !is_file;
         }
-        let sources = hardware.sources(plan, queues, &ending, times)?;
-        Ok((hardware, sources))
+        Ok(inlets)
     }
 
-    fn sources(
-        &self,
-        plan: &HardwarePlan,
-        queues: Vec<(RxQueue, Option<Arc<Filter>>)>,
-        ending: &Ending,
-        times: Times,
-    ) -> Result<Vec<DpdkSource>, String> {
+    /// Opens and starts a port; answers its queues.
+    fn open_port(&mut self, device: &Device, workers: u16) -> Result<Vec<RxQueue>, String> {
+        let failed = |error: dpdk_sys::Error| format!("device {}: {error}", device.name);
+        let mut port = Port::open(&self.eal, &device.name).map_err(failed)?;
+        let information = port.information().map_err(failed)?;
+        // A virtual device's queues share its traffic in its own way: each must be polled.
+        let queues = match is_pci_address(&device.name) {
+            true => workers.min(information.max_rx_queues),
+            false => information.max_rx_queues.clamp(1, 64),
+        };
+        let configuration = PortConfiguration {
+            rx_descriptors: device.rx_descriptors,
+            mtu: device.mtu,
+            ..PortConfiguration::new(queues)
+        };
+        port.configure(&configuration, &[self.pool]).map_err(failed)?;
+        // The start ends what the interface's owner set.
+        let was_promiscuous = kernel::is_promiscuous(&device.name);
+        let (queues, _transmit) = port.start().map_err(failed)?;
+        // A device that knows no promiscuous mode takes every frame anyway.
+        match port.set_promiscuous(device.promiscuous || was_promiscuous) {
+            Err(error) if !error.is_unsupported() => return Err(failed(error)),
+            Ok(()) if device.promiscuous && !was_promiscuous => self.made_promiscuous.push(self.ports.len()),
+            _ => {}
+        }
+        if let Some(sentence) = kernel::cut_frames(&device.name) {
+            log::warn!("{sentence}");
+        }
+        log::info!(
+            "capturing on {} with DPDK's {}, {} receive queues and {workers} workers",
+            port.name(),
+            information.driver,
+            queues.len()
+        );
+        self.ports.push(port);
+        Ok(queues)
+    }
+
+    fn sources(&self, plan: &HardwarePlan, inlets: Inlets) -> Result<Vec<DpdkSource>, String> {
         let workers = usize::from(plan.workers);
         let fleet = Arc::new(Fleet { feeding: AtomicI64::new(workers as i64), in_flight: AtomicI64::new(0) });
         let mut inward: Vec<Vec<ring::Consumer>> = (0..workers).map(|_| Vec::new()).collect();
@@ -145,21 +207,17 @@ impl Hardware {
             }
             outward.push(producers);
         }
-        let mut of_worker: Vec<(Vec<RxQueue>, Option<Arc<Filter>>)> =
-            (0..workers).map(|_| (Vec::new(), None)).collect();
-        for (number, (queue, filter)) in queues.into_iter().enumerate() {
-            let worker = &mut of_worker[number % workers];
-            worker.0.push(queue);
-            worker.1 = filter;
-        }
-        let parts = of_worker.into_iter().zip(inward).zip(outward).enumerate();
+        let ending = if inlets.any_live { Ending::Never } else { Ending::Fed(inlets.feeds) };
+        let mut files = Some(inlets.files);
+        let parts = inlets.live.into_iter().zip(inward).zip(outward).enumerate();
         Ok(parts
-            .map(|(number, (((queues, filter), inward), outward))| DpdkSource {
+            .map(|(number, ((queues, inward), outward))| DpdkSource {
                 eal: self.eal.share(),
                 cpus: plan.cpus.get(number).cloned(),
-                // A worker without a queue of its own only gets what others hand over.
-                ending: if queues.is_empty() { Ending::File } else { ending.clone() },
+                ending: ending.clone(),
                 queues,
+                // One worker reads them all, since only it knows which packet is the earliest.
+                files: files.take().unwrap_or_default(),
                 inward,
                 leaving: outward.iter().map(|_| dpdk_sys::Burst::new()).collect(),
                 outward,
@@ -167,35 +225,34 @@ impl Hardware {
                 handed: 0,
                 parts: Vec::with_capacity(BURST),
                 part_ends: [(0, 0); BURST],
-                times,
+                stamps: inlets.stamps.clone(),
                 wall: WallClock::new(&self.eal),
-                filter,
                 fleet: Arc::clone(&fleet),
                 pressure: plan.pressure,
                 empty_polls: 0,
                 feeding: true,
                 statistics: SourceStatistics::default(),
             })
-            .map(|mut source| {
-                if matches!(ending, Ending::Never) {
-                    source.ending = Ending::Never;
-                }
-                source
-            })
             .collect())
     }
 
-    /// Sum of what the ports say they could not give.
-    pub fn statistics(&self) -> SourceStatistics {
-        let mut sum = SourceStatistics::default();
-        for port in &self.ports {
-            if let Ok(statistics) = port.statistics() {
-                sum.missed += statistics.imissed;
-                sum.errors += statistics.ierrors;
-                sum.no_buffer += statistics.rx_nombuf;
-            }
-        }
-        sum
+    /// What the ports say, in the order of the interfaces.
+    pub fn ports(&self) -> Vec<PortReport> {
+        let report = |port: &Port| {
+            let statistics = port.statistics().ok()?;
+            Some(PortReport {
+                name: port.name().to_string(),
+                received: statistics.ipackets,
+                received_bytes: statistics.ibytes,
+                lost: SourceStatistics {
+                    missed: statistics.imissed,
+                    errors: statistics.ierrors,
+                    no_buffer: statistics.rx_nombuf,
+                    ..SourceStatistics::default()
+                },
+            })
+        };
+        self.ports.iter().filter_map(report).collect()
     }
 
     /// Starts the feeders of replays; called when the workers run.
@@ -208,11 +265,31 @@ impl Hardware {
         for feed in self.feeds.drain(..) {
             feed.stop()?;
         }
+        self.leave_promiscuous();
         for mut port in self.ports.drain(..) {
             port.stop().map_err(|error| error.to_string())?;
             port.close().map_err(|error| error.to_string())?;
         }
         Ok(self.pool.in_use())
+    }
+
+    /// The drivers leave a kernel interface as they made it.
+    fn leave_promiscuous(&mut self) {
+        for place in self.made_promiscuous.drain(..) {
+            if let Some(port) = self.ports.get_mut(place) {
+                // A port that is gone is not promiscuous either.
+                let _ = port.set_promiscuous(false);
+            }
+        }
+    }
+}
+
+impl Inlets {
+    /// Queue after queue to worker after worker, so that queue k of every NIC is worker k's.
+    fn add_live(&mut self, inlet: Inlet) {
+        let workers = self.live.len();
+        self.live[self.count % workers].push(inlet);
+        self.count += 1;
     }
 }
 
@@ -225,22 +302,42 @@ impl HardwarePlan {
         self.memory.mbufs.unwrap_or(wanted.max(8192))
     }
 
-    /// EAL memory that the pool and the rings need, in megabytes.
-    fn megabytes(&self, mbufs: u32) -> u32 {
+    /// EAL's memory: huge pages where enough are free. With its size in megabytes, for the pool and the rings.
+    fn memory(&self, mbufs: u32) -> (Memory, u32) {
         let buffer = u64::from(self.memory.data_bytes) + u64::from(Mempool::HEADROOM_BYTES) + MBUF_OVERHEAD_BYTES;
-        let bytes = u64::from(mbufs) * buffer * 5 / 4 + (64 << 20);
-        self.memory.megabytes.unwrap_or((bytes >> 20) as u32)
+        let megabytes = |buffer_bytes: u64| {
+            let bytes = u64::from(mbufs) * buffer_bytes * 9 / 8 + (64 << 20);
+            self.memory.megabytes.unwrap_or((bytes >> 20) as u32)
+        };
+        let huge = megabytes(buffer);
+        match Memory::detect(huge) {
+            memory @ Memory::HugePages { .. } => (memory, huge),
+            Memory::OrdinaryPages { .. } => {
+                // A buffer does not lie across pages, unless it is larger than one.
+                let ordinary = megabytes(match PAGE_BYTES / buffer {
+                    0 => buffer.next_multiple_of(PAGE_BYTES),
+                    buffers => PAGE_BYTES / buffers,
+                });
+                (Memory::OrdinaryPages { megabytes: ordinary }, ordinary)
+            }
+        }
     }
 }
 
 fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
-    let megabytes = plan.megabytes(mbufs);
-    let mut arguments = EalArguments::new("wirebeat").memory(Memory::detect(megabytes)).log_level(&plan.log_level);
+    let (memory, megabytes) = plan.memory(mbufs);
+    let is_ordinary = matches!(memory, Memory::OrdinaryPages { .. });
+    let mut arguments = EalArguments::new("wirebeat").memory(memory).log_level(&plan.log_level);
+    let free_megabytes = dpdk_sys::huge_pages_free() >> 20;
+    if is_ordinary && free_megabytes > 0 {
+        log::warn!(
+            "DPDK takes ordinary pages: {megabytes} MB are needed, and {free_megabytes} MB of huge pages are free; reserve more (vm.nr_hugepages)"
+        );
+    }
     let own = |wanted: &str| plan.eal_arguments.iter().any(|argument| argument.starts_with(wanted));
-    if own("--in-memory") && matches!(Memory::detect(megabytes), Memory::OrdinaryPages { .. }) {
+    if own("--in-memory") && is_ordinary {
         return Err(format!(
-            "wirebeat.dpdk.eal_arguments: --in-memory needs {megabytes} MB of free huge pages, this machine has {} MB; reserve more (vm.nr_hugepages) or leave --in-memory out",
-            dpdk_sys::huge_pages_free() >> 20
+            "wirebeat.dpdk.eal_arguments: --in-memory needs {megabytes} MB of free huge pages, this machine has {free_megabytes} MB; reserve more (vm.nr_hugepages) or leave --in-memory out"
         ));
     }
     let mut pci = false;
@@ -277,41 +374,21 @@ fn create_pool(eal: &Eal, plan: &HardwarePlan, mbufs: u32) -> Result<Mempool, St
         },
     };
     Mempool::create(eal, &configuration).map_err(|error| {
+        let (place, remedy) = match eal.has_huge_pages() {
+            true => (
+                format!("the huge pages, of which {} MB are free", dpdk_sys::huge_pages_free() >> 20),
+                "reserve more (vm.nr_hugepages)",
+            ),
+            false => (
+                format!("DPDK's memory of {} MB", plan.memory(mbufs).1),
+                "set wirebeat.dpdk.memory_mb higher",
+            ),
+        };
         format!(
-            "a pool of {mbufs} packet buffers of {} bytes does not fit into DPDK's memory of {} MB: {error}; set wirebeat.dpdk.mbufs lower or wirebeat.dpdk.memory_mb higher",
-            plan.memory.data_bytes,
-            plan.megabytes(mbufs)
+            "a pool of {mbufs} packet buffers of {} bytes does not fit into {place}: {error}; set wirebeat.dpdk.mbufs lower or {remedy}",
+            plan.memory.data_bytes
         )
     })
-}
-
-/// Opens and starts a port with its queues; answers them and the driver's name.
-fn open_port(
-    eal: &Eal,
-    device: &Device,
-    workers: u16,
-    pool: Mempool,
-    ports: &mut Vec<Port>,
-) -> Result<(Vec<RxQueue>, String), String> {
-    let failed = |error: dpdk_sys::Error| format!("device {}: {error}", device.name);
-    let mut port = Port::open(eal, &device.name).map_err(failed)?;
-    let information = port.information().map_err(failed)?;
-    // A virtual device's queues share its traffic in its own way: each must be polled.
-    let queues = match is_pci_address(&device.name) {
-        true => workers.min(information.max_rx_queues),
-        false => information.max_rx_queues.clamp(1, 64),
-    };
-    let configuration =
-        PortConfiguration { rx_descriptors: device.rx_descriptors, mtu: device.mtu, ..PortConfiguration::new(queues) };
-    port.configure(&configuration, &[pool]).map_err(failed)?;
-    let (queues, _transmit) = port.start().map_err(failed)?;
-    // A device that knows no promiscuous mode takes every frame anyway.
-    match port.set_promiscuous(device.promiscuous) {
-        Err(error) if !error.is_unsupported() => return Err(failed(error)),
-        _ => {}
-    }
-    ports.push(port);
-    Ok((queues, information.driver))
 }
 
 /// Whether a name is a PCI address rather than a virtual device.
@@ -319,6 +396,7 @@ pub fn is_pci_address(name: &str) -> bool {
     dpdk_sys::devices::normalise_pci_address(name).is_some()
 }
 
-fn is_finite_file(name: &str) -> bool {
-    name.contains("rx_pcap=") && !name.contains("infinite_rx=1")
+/// Whether a device's driver reads files once.
+pub fn is_finite_file(name: &str) -> bool {
+    name.starts_with("net_pcap") && name.contains("rx_pcap=") && !name.contains("infinite_rx=1")
 }

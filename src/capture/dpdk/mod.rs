@@ -7,9 +7,11 @@
 #![allow(unsafe_code)]
 
 mod hardware;
+mod inlet;
+mod kernel;
 mod replay;
 
-pub use hardware::{Device, Hardware, HardwarePlan, MemoryPlan};
+pub use hardware::{Device, Hardware, HardwarePlan, MemoryPlan, PortReport, is_finite_file};
 pub use replay::{ReplayPace, ReplayPlan};
 
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use std::time::Duration;
 
 use dpdk_sys::ring::{Consumer, Producer};
 use dpdk_sys::thread::{CpuSet, Registration};
-use dpdk_sys::{Eal, Filter, RxQueue, TimestampField, clock};
+use dpdk_sys::{Eal, clock};
+use inlet::{FileInlets, Inlet, Stamps};
 
 use super::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, SourceStatistics, Stray};
 use crate::wire::LinkType;
@@ -29,14 +32,14 @@ const _: () = assert!(BURST == dpdk_sys::BURST_CAPACITY);
 const SPIN_POLLS: u32 = 64;
 const PAUSE_POLLS: u32 = 2_000;
 const IDLE_SLEEP: Duration = Duration::from_micros(100);
-/// A file's driver that gives nothing so many times has nothing more.
-const ENDED_POLLS: u32 = 256;
 
 /// The packets of one worker.
 pub struct DpdkSource {
     eal: Eal,
     cpus: Option<CpuSet>,
-    queues: Vec<RxQueue>,
+    queues: Vec<Inlet>,
+    /// Files, which one worker reads for all.
+    files: FileInlets,
     /// From every other worker.
     inward: Vec<Consumer>,
     /// To every worker; none to this one.
@@ -49,9 +52,8 @@ pub struct DpdkSource {
     /// Segments of packets in several mbufs, and where each packet's begin.
     parts: Vec<&'static [u8]>,
     part_ends: [(u32, u32); BURST],
-    times: Times,
+    stamps: Stamps,
     wall: WallClock,
-    filter: Option<Arc<Filter>>,
     ending: Ending,
     fleet: Arc<Fleet>,
     pressure: Pressure,
@@ -68,23 +70,13 @@ pub struct Fleet {
     in_flight: AtomicI64,
 }
 
-/// Where a packet's time comes from.
-#[derive(Clone, Copy)]
-enum Times {
-    /// The wall clock, once a burst.
-    Wall,
-    /// What the driver or the replay wrote, in units of so many nanoseconds.
-    Stamped { field: TimestampField, unit_ns: i64 },
-}
-
 /// When a source has nothing more.
 #[derive(Clone)]
 enum Ending {
+    /// Some port is live.
     Never,
-    /// The driver reads a file once.
-    File,
-    /// A feeder says so.
-    Fed(Arc<AtomicBool>),
+    /// The files are read and these feeders say so.
+    Fed(Vec<Arc<AtomicBool>>),
 }
 
 impl DpdkSource {
@@ -113,32 +105,29 @@ impl DpdkSource {
         waiting
     }
 
-    fn poll(&mut self) {
+    /// Receives. Answers whether something came, even if the filter left nothing of it.
+    fn poll(&mut self) -> bool {
         for consumer in &mut self.inward {
             consumer.dequeue(&mut self.burst);
         }
         self.handed = self.burst.len();
+        if self.handed > 0 {
+            return true;
+        }
         // Vector drivers want an empty burst; one queue a poll, in turn.
-        if self.handed == 0 && !self.queues.is_empty() {
+        if self.queues.len() > 1 {
             self.queues.rotate_left(1);
-            for queue in &mut self.queues {
-                if queue.receive(&mut self.burst) > 0 {
-                    break;
-                }
-            }
-            if let Some(filter) = &self.filter {
-                let before = self.burst.len();
-                if self.burst.iter().any(|mbuf| !filter.matches(mbuf)) {
-                    let all = std::mem::take(&mut self.burst);
-                    let mut all = all;
-                    for mbuf in all.drain_all().filter(|mbuf| filter.matches(mbuf)) {
-                        // As many as came out go in.
-                        let _ = self.burst.push(mbuf);
-                    }
-                }
-                self.statistics.filtered += (before - self.burst.len()) as u64;
+        }
+        for inlet in &mut self.queues {
+            let (came, filtered) = inlet.receive(&mut self.burst);
+            self.statistics.filtered += filtered;
+            if came > 0 {
+                return true;
             }
         }
+        let filtered = self.files.receive(&mut self.burst, &self.stamps);
+        self.statistics.filtered += filtered;
+        filtered > 0 || !self.burst.is_empty()
     }
 
     /// Nothing came: whether that is the end.
@@ -146,8 +135,9 @@ impl DpdkSource {
         self.empty_polls = self.empty_polls.saturating_add(1);
         let over = match &self.ending {
             Ending::Never => false,
-            Ending::File => self.empty_polls > ENDED_POLLS,
-            Ending::Fed(done) => done.load(Ordering::Acquire) && self.empty_polls > 2,
+            Ending::Fed(feeds) => {
+                self.files.is_over() && self.empty_polls > 2 && feeds.iter().all(|done| done.load(Ordering::Acquire))
+            }
         };
         if over && self.feeding {
             self.feeding = false;
@@ -181,23 +171,24 @@ impl Source for DpdkSource {
 
     fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
         let stuck = self.flush_leaving();
-        if stuck {
+        let came = if stuck {
             for consumer in &mut self.inward {
                 consumer.dequeue(&mut self.burst);
             }
             self.handed = self.burst.len();
+            true
         } else {
-            self.poll();
-        }
-        if self.burst.is_empty() {
-            return if stuck { Received::Idle } else { self.nothing() };
+            self.poll()
+        };
+        if !came {
+            return self.nothing();
         }
         self.empty_polls = 0;
+        if self.burst.is_empty() {
+            return Received::Idle;
+        }
 
-        let wall_ns = match self.times {
-            Times::Wall => self.wall.now_ns(),
-            Times::Stamped { .. } => 0,
-        };
+        let wall_ns = if self.stamps.any_wall() { self.wall.now_ns() } else { 0 };
         self.parts.clear();
         for (mbuf, ends) in self.burst.iter().zip(&mut self.part_ends) {
             let start = self.parts.len() as u32;
@@ -211,17 +202,11 @@ impl Source for DpdkSource {
             *ends = (start, self.parts.len() as u32);
         }
         for (place, (mbuf, (start, end))) in self.burst.iter().zip(&self.part_ends).enumerate() {
-            let time_ns = match self.times {
-                Times::Wall => wall_ns,
-                Times::Stamped { field, unit_ns } => {
-                    mbuf.timestamp(&field).map_or(wall_ns, |stamp| (stamp as i64).saturating_mul(unit_ns))
-                }
-            };
             burst.push(Packet {
                 data: mbuf.data(),
                 more: &self.parts[*start as usize..*end as usize],
                 wire_length: mbuf.packet_bytes(),
-                time_ns,
+                time_ns: self.stamps.time_ns(mbuf).unwrap_or(wall_ns),
                 link: LinkType::Ethernet,
                 origin: if place < self.handed { Origin::Worker } else { Origin::Source },
             });
@@ -256,14 +241,13 @@ impl Source for DpdkSource {
     }
 
     fn wall_ns(&mut self) -> Option<i64> {
-        match self.times {
-            Times::Wall => Some(self.wall.now_ns()),
-            // A stamped source's time stands still when nothing comes.
-            Times::Stamped { .. } => None,
-        }
+        // Where every packet brings its time, time stands still when nothing comes.
+        self.stamps.any_wall().then(|| self.wall.now_ns())
     }
 
     fn statistics(&mut self) -> SourceStatistics {
+        // Asked for now and then: a busy worker's clock must not drift either.
+        self.wall.adjust_if_old();
         self.statistics
     }
 }
@@ -298,6 +282,13 @@ impl WallClock {
         let ticks = clock::ticks().saturating_sub(self.base_ticks);
         let elapsed = u128::from(ticks) * 1_000_000_000 / u128::from(self.ticks_per_second);
         self.base_ns.saturating_add(elapsed as i64)
+    }
+
+    /// Adjusts after a second without.
+    fn adjust_if_old(&mut self) {
+        if clock::ticks().saturating_sub(self.base_ticks) > self.ticks_per_second {
+            self.adjust();
+        }
     }
 
     /// Takes the system's time again: the counter drifts.

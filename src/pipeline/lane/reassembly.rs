@@ -83,7 +83,7 @@ impl Lane {
             let span = PacketSpan { packets: complete.packets, bytes: complete.frame_bytes, time_ns };
             let is_here = home == self.worker;
             let whole = Assembled { bytes, span };
-            look = Look { decoded, key, hash, orientation, joined: false };
+            look = Look { decoded, key, hash, orientation, ..Look::NOTHING };
             match decoded.transport {
                 Transport::Fragment(info) if is_here || self.share == Share::Everything => {
                     (datagram, bytes) = self.add_inner(whole, &look, &info, complete.counted);

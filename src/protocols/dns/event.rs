@@ -3,6 +3,7 @@
 //!
 //! Limit: a list of records and a message's text end at [`MAX_TEXT_BYTES`]; the counts are of all records.
 
+use std::cell::RefCell;
 use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
 
@@ -23,6 +24,14 @@ use crate::protocols::{Common, Context, Direction, Status};
 /// Text that one section of records, or one message's line, may add to an event. A message of 64 KiB can hold some
 /// 5,000 names of 1,020 printed bytes each; real zone transfers stay far below.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
+
+/// Addresses whose memory stays for the next event.
+const KEPT_ADDRESSES: usize = 256;
+
+thread_local! {
+    /// Memory for the addresses of an event.
+    static ADDRESSES: RefCell<Vec<(IpAddr, u32)>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What is published: a request, a response, or both.
 pub struct Transaction<'a> {
@@ -60,13 +69,8 @@ impl<'a> Half<'a> {
     }
 }
 
-/// Publishes a transaction. `addresses` is memory for those in answers.
-pub fn publish(
-    context: &mut Context<'_>,
-    options: &Options,
-    transaction: &Transaction<'_>,
-    addresses: &mut Vec<(IpAddr, u32)>,
-) {
+/// Publishes a transaction.
+pub fn publish(context: &mut Context<'_>, options: &Options, transaction: &Transaction<'_>) {
     let (request, response) = (transaction.request, transaction.response);
     // The request names the transaction, the response says what came of it.
     let (Some(asked), Some(answered)) = (request.or(response), response.or(request)) else { return };
@@ -98,7 +102,7 @@ pub fn publish(
             set_question(event, &question);
         }
         set_records(event, options, &answered);
-        set_addresses(event, &answered, parties, addresses);
+        ADDRESSES.with_borrow_mut(|addresses| set_addresses(event, &answered, parties, addresses));
         let text = |half: &Half<'_>, event: &mut Event, field| {
             event.format(field, format_args!("{}", Text { message: half.message, further: half.further }));
         };
@@ -232,6 +236,7 @@ impl Describe for Keys<'_, '_> {
 /// `dns.resolved_ip` in the order of the answers; `related.ip` the same once each, behind client and server.
 fn set_addresses(event: &mut Event, half: &Half<'_>, parties: [IpAddr; 2], addresses: &mut Vec<(IpAddr, u32)>) {
     addresses.clear();
+    addresses.shrink_to(KEPT_ADDRESSES);
     addresses.extend(half.answers().filter_map(|answer| record::address(&answer)).zip(0u32..));
     if addresses.is_empty() {
         return;

@@ -3,7 +3,6 @@
 //!
 //! Limits: [`MAX_WAITING`] queries and [`MAX_WAITING_BYTES`] of them wait at once; the oldest is given up for a new one.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::Options;
@@ -41,8 +40,6 @@ pub struct DnsParser {
     streams: [Stream; 2],
     /// Messages that could not be read before the first that could.
     first_failures: u32,
-    /// Memory for the addresses of an event.
-    addresses: Vec<(IpAddr, u32)>,
 }
 
 /// One direction of a TCP connection.
@@ -66,13 +63,7 @@ enum Footing {
 
 impl DnsParser {
     pub fn new(options: Arc<Options>) -> DnsParser {
-        DnsParser {
-            options,
-            waiting: Waiting::default(),
-            streams: Default::default(),
-            first_failures: 0,
-            addresses: Vec::new(),
-        }
+        DnsParser { options, waiting: Waiting::default(), streams: Default::default(), first_failures: 0 }
     }
 }
 
@@ -184,8 +175,6 @@ impl Parser for DnsParser {
         self.waiting.clear();
         self.streams = Default::default();
         self.first_failures = 0;
-        self.addresses.clear();
-        self.addresses.shrink_to(64);
     }
 }
 
@@ -350,7 +339,7 @@ impl DnsParser {
         let notes: arrayvec::ArrayVec<&'static str, N> = notes.into_iter().flatten().collect();
         let is_partial = notes.contains(&note::INCOMPLETE);
         let transaction = Transaction { requests, request, response, is_partial, notes: &notes };
-        event::publish(context, &self.options, &transaction, &mut self.addresses);
+        event::publish(context, &self.options, &transaction);
     }
 }
 

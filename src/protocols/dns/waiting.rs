@@ -4,6 +4,7 @@
 //! Ids are guessable and ports may be fixed, so many queries of one flow may wait. Their keys lie together: finding one is
 //! a scan of few cache lines, from the newest on, since most responses come soon.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use super::message::{Extent, Message};
@@ -16,9 +17,18 @@ pub const MAX_WAITING: usize = 1024;
 /// Bytes of queries and unfinished zone transfers of one flow that may wait.
 pub const MAX_WAITING_BYTES: usize = 256 << 10;
 
-/// Buffers that are kept for the next queries, and their size.
-const MAX_SPARE: usize = 16;
+/// Buffers that a thread keeps for the next queries, and their size.
+const MAX_SPARE: usize = 1024;
 const MAX_SPARE_BYTES: usize = 512;
+/// Enough for most queries.
+const NEW_BUFFER_BYTES: usize = 128;
+/// Places that stay with a flow's parser for its queries.
+const KEPT_PLACES: usize = 16;
+
+thread_local! {
+    /// Memory of queries that were answered: all flows of a worker share it, as many have one query only.
+    static SPARE: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A query that waits.
 pub struct Query {
@@ -59,7 +69,6 @@ pub struct Waiting {
     keys: VecDeque<u32>,
     queries: VecDeque<Query>,
     bytes: usize,
-    spare: Vec<Vec<u8>>,
 }
 
 impl Waiting {
@@ -73,7 +82,7 @@ impl Waiting {
     }
 
     /// A query whose bytes are still to be set, in memory that was used before.
-    pub fn query(&mut self, requests: Direction, id: u16, time_ns: i64) -> Query {
+    pub fn query(&self, requests: Direction, id: u16, time_ns: i64) -> Query {
         Query {
             requests,
             id,
@@ -81,7 +90,7 @@ impl Waiting {
             activity_ns: time_ns,
             wire_bytes: 0,
             extent: Extent::Whole,
-            bytes: self.spare.pop().unwrap_or_default(),
+            bytes: SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Vec::with_capacity(NEW_BUFFER_BYTES)),
             transfer_kind: None,
             transfer: None,
         }
@@ -127,9 +136,13 @@ impl Waiting {
     /// Keeps the memory of a query that was taken.
     pub fn recycle(&mut self, query: Query) {
         let mut bytes = query.bytes;
-        if self.spare.len() < MAX_SPARE && bytes.capacity() <= MAX_SPARE_BYTES {
+        if bytes.capacity() <= MAX_SPARE_BYTES {
             bytes.clear();
-            self.spare.push(bytes);
+            SPARE.with_borrow_mut(|spare| {
+                if spare.len() < MAX_SPARE {
+                    spare.push(bytes);
+                }
+            });
         }
     }
 
@@ -137,8 +150,8 @@ impl Waiting {
         while let Some(query) = self.take_oldest() {
             self.recycle(query);
         }
-        self.keys.shrink_to(MAX_SPARE);
-        self.queries.shrink_to(MAX_SPARE);
+        self.keys.shrink_to(KEPT_PLACES);
+        self.queries.shrink_to(KEPT_PLACES);
     }
 
     fn remove(&mut self, index: usize) -> Option<Query> {

@@ -2,6 +2,7 @@
 //! Requests that wait for their responses, which come in the order of the requests (RFC 9112, section 9.3.2), and the
 //! messages that are used again.
 
+use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use super::message::{Kind, Message};
@@ -11,10 +12,16 @@ use crate::protocols::{Context, Direction, ProtocolCounter};
 /// Requests of a connection that may wait, and what they may keep together.
 const MAX_WAITING: usize = 1000;
 const MAX_WAITING_BYTES: usize = 16 << 20;
-/// Unused messages that a parser keeps.
-const MAX_SPARE: usize = 2;
+/// Unused messages that a thread keeps.
+const MAX_SPARE: usize = 256;
 /// Places of the queue that stay when it is empty.
 const KEPT_QUEUE: usize = 16;
+
+thread_local! {
+    /// Messages that are used again: all connections of a worker share them, as most have one at a time.
+    #[expect(clippy::vec_box, reason = "messages move between here and the queues")]
+    static SPARE: RefCell<Vec<Box<Message>>> = const { RefCell::new(Vec::new()) };
+}
 
 /// What a call of the parser was lent.
 pub(super) struct Turn<'a, 'c> {
@@ -38,8 +45,6 @@ pub(super) struct Exchanges {
     kept_bytes: usize,
     /// Requests given up whose responses are still to come.
     evicted: usize,
-    #[expect(clippy::vec_box, reason = "messages move between here and the queue")]
-    spare: Vec<Box<Message>>,
 }
 
 impl Exchanges {
@@ -49,18 +54,23 @@ impl Exchanges {
 
     /// An empty message.
     pub fn new_message(&mut self) -> Box<Message> {
-        self.spare.pop().unwrap_or_else(|| Box::new(Message::new()))
+        SPARE.with_borrow_mut(Vec::pop).unwrap_or_else(|| Box::new(Message::new()))
     }
 
     pub fn recycle(&mut self, mut message: Box<Message>) {
-        if self.spare.len() < MAX_SPARE {
-            message.clear();
-            self.spare.push(message);
-        }
+        message.clear();
+        SPARE.with_borrow_mut(|spare| {
+            if spare.len() < MAX_SPARE {
+                spare.push(message);
+            }
+        });
     }
 
     /// Adds a request that has just begun.
     pub fn push(&mut self, turn: &mut Turn<'_, '_>, request: Box<Message>) {
+        if self.queue.capacity() == 0 {
+            self.queue.reserve(KEPT_QUEUE);
+        }
         self.queue.push_back(Exchange { request, complete: false, response: None, kept_bytes: 0 });
         while self.queue.len() > MAX_WAITING || (self.kept_bytes > MAX_WAITING_BYTES && self.queue.len() > 1) {
             turn.context.count(ProtocolCounter::EvictedRequests, 1);
@@ -153,7 +163,7 @@ impl Exchanges {
         self.evicted = 0;
     }
 
-    /// Forgets everything but a few buffers.
+    /// Forgets everything.
     pub fn clear(&mut self) {
         while let Some(exchange) = self.queue.pop_front() {
             self.recycle(exchange.request);
@@ -164,12 +174,11 @@ impl Exchanges {
         self.evicted = 0;
     }
 
-    /// Memory behind the queue and the spare messages.
+    /// Memory behind the queue.
     #[cfg(test)]
     pub fn memory_bytes(&self) -> usize {
         let waiting = self.queue.iter().flat_map(|exchange| exchange.response.iter().chain([&exchange.request]));
-        waiting.chain(&self.spare).map(|message| message.memory_bytes()).sum::<usize>()
-            + self.queue.capacity() * size_of::<Exchange>()
+        waiting.map(|message| message.memory_bytes()).sum::<usize>() + self.queue.capacity() * size_of::<Exchange>()
     }
 
     fn publish_first(&mut self, turn: &mut Turn<'_, '_>) {

@@ -16,6 +16,9 @@ const MAX_BYTES: usize = 4 << 20;
 const MAX_BYTES_WITHOUT_ROOM: usize = 1024;
 const MAX_DESCRIPTION_BYTES: usize = 16 << 10;
 const SPARE_BYTES: usize = 16 << 10;
+/// Names that are kept for the next statements and portals, and their size.
+const MAX_SPARE_NAMES: usize = 64;
+const MAX_SPARE_NAME_BYTES: usize = 128;
 
 /// Place of a statement in [`Statements`]; valid as long as it is held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +64,7 @@ pub struct Statements {
     unnamed_portal: Option<Portal>,
     /// Where the search for a statement to forget goes on.
     hand: usize,
+    spare_names: Vec<Vec<u8>>,
 }
 
 impl Statements {
@@ -94,7 +98,8 @@ impl Statements {
         if name.is_empty() {
             self.unnamed = Some(id);
         } else {
-            self.names.insert(name.to_vec(), id);
+            let name = self.owned(name);
+            self.names.insert(name, id);
         }
         id
     }
@@ -162,7 +167,14 @@ impl Statements {
 
     /// Forgets the name of a statement.
     pub fn close(&mut self, name: &[u8]) {
-        let old = if name.is_empty() { self.unnamed.take() } else { self.names.remove(name) };
+        let old = if name.is_empty() {
+            self.unnamed.take()
+        } else {
+            self.names.remove_entry(name).map(|(name, id)| {
+                recycle(&mut self.spare_names, name);
+                id
+            })
+        };
         old.into_iter().for_each(|id| self.release(id));
     }
 
@@ -172,12 +184,15 @@ impl Statements {
         let portal = Portal { statement, formats };
         let old = if name.is_empty() {
             self.unnamed_portal.replace(portal)
-        } else if self.portals.len() < MAX_PORTALS || self.portals.contains_key(name) {
-            self.portals.insert(name.to_vec(), portal)
+        } else if let Some(known) = self.portals.get_mut(name) {
+            Some(std::mem::replace(known, portal))
         } else {
-            // Portals end with their transaction; so many at once are closed without being seen.
-            self.close_portals();
-            self.portals.insert(name.to_vec(), portal)
+            if self.portals.len() >= MAX_PORTALS {
+                // Portals end with their transaction; so many at once are closed without being seen.
+                self.close_portals();
+            }
+            let name = self.owned(name);
+            self.portals.insert(name, portal)
         };
         old.and_then(|portal| portal.statement).into_iter().for_each(|id| self.release(id));
     }
@@ -187,7 +202,14 @@ impl Statements {
     }
 
     pub fn close_portal(&mut self, name: &[u8]) {
-        let old = if name.is_empty() { self.unnamed_portal.take() } else { self.portals.remove(name) };
+        let old = if name.is_empty() {
+            self.unnamed_portal.take()
+        } else {
+            self.portals.remove_entry(name).map(|(name, portal)| {
+                recycle(&mut self.spare_names, name);
+                portal
+            })
+        };
         old.and_then(|portal| portal.statement).into_iter().for_each(|id| self.release(id));
     }
 
@@ -217,6 +239,13 @@ impl Statements {
         names.into_values().for_each(|id| self.release(id));
     }
 
+    /// A name in memory of an earlier one.
+    fn owned(&mut self, name: &[u8]) -> Vec<u8> {
+        let mut owned = self.spare_names.pop().unwrap_or_default();
+        owned.extend_from_slice(name);
+        owned
+    }
+
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
         self.slots.iter().map(|statement| statement.text.capacity() + statement.description.capacity()).sum()
@@ -224,9 +253,10 @@ impl Statements {
 
     /// Forgets everything; nobody may hold a statement any more.
     pub fn clear(&mut self) {
-        self.names.clear();
+        let spare = &mut self.spare_names;
+        self.names.drain().for_each(|(name, _)| recycle(spare, name));
         self.names.shrink_to(64);
-        self.portals.clear();
+        self.portals.drain().for_each(|(name, _)| recycle(spare, name));
         self.unnamed = None;
         self.unnamed_portal = None;
         self.bytes = 0;
@@ -243,5 +273,12 @@ impl Statements {
             statement.name.clear();
             self.free.push(index as u32);
         }
+    }
+}
+
+fn recycle(spare: &mut Vec<Vec<u8>>, mut name: Vec<u8>) {
+    if spare.len() < MAX_SPARE_NAMES && name.capacity() <= MAX_SPARE_NAME_BYTES {
+        name.clear();
+        spare.push(name);
     }
 }

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Inline commands: words of a line, quoted as a shell would (Redis protocol specification, "Inline commands").
 
+use crate::protocols::text::Text;
+
 /// Gives the words of `line` to `word` one after another. None: the quotes are not balanced, which servers refuse.
-pub fn split(line: &[u8], buffer: &mut Vec<u8>, mut word: impl FnMut(usize, usize)) -> Option<()> {
+pub fn split(line: &[u8], buffer: &mut Text, mut word: impl FnMut(usize, usize)) -> Option<()> {
     let mut rest = line;
     loop {
         rest = trim_start(rest);
@@ -16,7 +18,7 @@ pub fn split(line: &[u8], buffer: &mut Vec<u8>, mut word: impl FnMut(usize, usiz
 }
 
 /// Appends the word that begins `text`; answers what is behind it.
-fn one<'a>(mut text: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8]> {
+fn one<'a>(mut text: &'a [u8], buffer: &mut Text) -> Option<&'a [u8]> {
     while let Some((byte, behind)) = text.split_first() {
         match byte {
             b'"' => return closed(double_quoted(behind, buffer)?),
@@ -34,7 +36,7 @@ fn closed(behind: &[u8]) -> Option<&[u8]> {
     behind.first().is_none_or(|byte| is_space(*byte)).then_some(behind)
 }
 
-fn double_quoted<'a>(mut text: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8]> {
+fn double_quoted<'a>(mut text: &'a [u8], buffer: &mut Text) -> Option<&'a [u8]> {
     loop {
         text = match text {
             [b'"', behind @ ..] => return Some(behind),
@@ -62,7 +64,7 @@ fn double_quoted<'a>(mut text: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8
     }
 }
 
-fn single_quoted<'a>(mut text: &'a [u8], buffer: &mut Vec<u8>) -> Option<&'a [u8]> {
+fn single_quoted<'a>(mut text: &'a [u8], buffer: &mut Text) -> Option<&'a [u8]> {
     loop {
         text = match text {
             [b'\'', behind @ ..] => return Some(behind),

@@ -192,9 +192,7 @@ impl Parser for RedisParser {
 
     fn reset(&mut self) {
         self.requests.reset();
-        self.requests.request.trim();
         self.responses.reset();
-        self.responses.response.trim();
         self.session.reset();
         self.is_deaf = true;
         self.discards_answer = false;

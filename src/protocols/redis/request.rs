@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The client's direction: arrays of bulk strings and inline commands, read as they come.
 
-use std::io::Write as _;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use super::commands::{self, Effect, Subscription};
 use super::inline;
 use super::line::{Line, LineScanner, number};
+use crate::protocols::text::Text;
 
 /// Text that is kept of a command.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -17,20 +18,15 @@ const MAX_FIRST_LINE_BYTES: usize = 4 << 10;
 /// Most elements of a command that servers take.
 const MAX_ELEMENTS: i64 = 1 << 20;
 const MAX_BULK_BYTES: i64 = 1 << 40;
-/// Capacity that a buffer keeps between commands, and between connections.
-const KEPT_TEXT_BYTES: usize = 16 << 10;
-const SPARE_TEXT_BYTES: usize = 4 << 10;
-/// Capacity of a small buffer; the first that is asked for.
-const SMALL_TEXT_BYTES: usize = 128;
 const LINE_END_BYTES: u64 = 2;
 
 /// A command.
 #[derive(Debug, Default)]
 pub struct Request {
     /// Its words with blanks between them; an inline command as it was sent.
-    pub text: Vec<u8>,
+    pub text: Text,
     /// The words of an inline command, without their quotes.
-    unquoted: Vec<u8>,
+    unquoted: Text,
     /// Where its first words stand.
     words: [Range<usize>; 3],
     is_inline: bool,
@@ -71,23 +67,10 @@ impl Request {
         commands::effect([self.word(0), self.word(1), self.word(2)])
     }
 
-    /// Whether it may be kept in numbers.
-    pub fn is_small(&self) -> bool {
-        self.text.capacity() + self.unquoted.capacity() <= 2 * SMALL_TEXT_BYTES
-    }
-
-    /// Gives back what another connection need not have.
-    pub fn trim(&mut self) {
-        self.text.shrink_to(SPARE_TEXT_BYTES);
-        self.unquoted.shrink_to(SPARE_TEXT_BYTES);
-    }
-
-    /// As new; a large buffer goes.
+    /// As new.
     pub fn clear(&mut self) {
-        for buffer in [&mut self.text, &mut self.unquoted] {
-            buffer.clear();
-            buffer.shrink_to(KEPT_TEXT_BYTES);
-        }
+        self.text.clear();
+        self.unquoted.clear();
         self.words = Default::default();
         self.is_inline = false;
         self.count = 0;
@@ -187,7 +170,6 @@ impl RequestReader {
             }
             if !self.begun {
                 self.request.clear();
-                self.request.text.reserve(SMALL_TEXT_BYTES);
                 self.request.start_ns = now_ns;
                 self.begun = true;
             }

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use super::line::{Line, LineScanner, number};
+use crate::protocols::text::Text;
 
 /// Text that is kept of an answer.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -14,9 +15,6 @@ const MAX_LINE_BYTES: usize = 1 << 20;
 const MAX_DEPTH: usize = 64;
 const MAX_BULK_BYTES: i64 = 1 << 40;
 const MAX_ELEMENTS: i64 = 1 << 40;
-/// Capacity that the buffer keeps between answers, and between connections.
-const KEPT_TEXT_BYTES: usize = 64 << 10;
-const SPARE_TEXT_BYTES: usize = 4 << 10;
 const LINE_END_BYTES: u64 = 2;
 /// `txt:` of a verbatim string.
 const FORMAT_BYTES: u8 = 4;
@@ -41,7 +39,7 @@ pub enum Kind {
 #[derive(Debug, Default)]
 pub struct Response {
     pub kind: Kind,
-    pub text: Vec<u8>,
+    pub text: Text,
     /// Where the first and the last element of an aggregate stand.
     first: Range<usize>,
     last: Range<usize>,
@@ -63,22 +61,16 @@ impl Response {
         self.text.get(self.last.clone()).unwrap_or_default()
     }
 
-    /// As new; a very large buffer goes.
+    /// As new.
     pub fn clear(&mut self) {
         self.kind = Kind::Other;
         self.text.clear();
-        self.text.shrink_to(KEPT_TEXT_BYTES);
         self.first = 0..0;
         self.last = 0..0;
         self.bytes = 0;
         self.start_ns = 0;
         self.damaged = false;
         self.cut = false;
-    }
-
-    /// Gives back what another connection need not have.
-    pub fn trim(&mut self) {
-        self.text.shrink_to(SPARE_TEXT_BYTES);
     }
 
     /// Appends text, as much as there is room for.

@@ -16,9 +16,8 @@ use super::request::Request;
 use super::response::{Kind, Response};
 use crate::protocols::{Context, ProtocolCounter};
 
-/// Commands, and of those with a small buffer, that a parser keeps for reuse, so that pipelines allocate nothing.
-const SPARE_REQUESTS: usize = 16;
-const SPARE_SMALL_REQUESTS: usize = 256;
+/// Places for waiting commands that a parser keeps, so that pipelines allocate nothing.
+const SPARE_PLACES: usize = 256;
 
 struct Waiting {
     request: Request,
@@ -62,7 +61,6 @@ pub struct Session {
     options: Arc<Options>,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
-    spare: Vec<Request>,
     /// Answers to come of commands that were given up.
     given_up: u64,
     doubt: Option<Doubt>,
@@ -85,7 +83,6 @@ impl Session {
             options,
             waiting: VecDeque::new(),
             waiting_bytes: 0,
-            spare: Vec::new(),
             given_up: 0,
             doubt: None,
             confirmations: Response::default(),
@@ -100,7 +97,7 @@ impl Session {
 
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
-        let requests = self.waiting.iter().map(|waiting| &waiting.request).chain(&self.spare);
+        let requests = self.waiting.iter().map(|waiting| &waiting.request);
         requests.map(Request::held_bytes).sum::<usize>()
             + self.confirmations.text.capacity()
             + self.waiting.capacity() * size_of::<Waiting>()
@@ -108,16 +105,12 @@ impl Session {
 
     /// As new, keeping its buffers.
     pub fn reset(&mut self) {
-        while let Some(waiting) = self.pop() {
-            self.recycle(waiting.request);
-        }
-        self.waiting.shrink_to(SPARE_SMALL_REQUESTS);
+        self.waiting.clear();
+        self.waiting.shrink_to(SPARE_PLACES);
         self.waiting_bytes = 0;
         self.given_up = 0;
         self.doubt = None;
-        self.spare.iter_mut().for_each(Request::trim);
         self.confirmations.clear();
-        self.confirmations.trim();
         self.forget_uses();
         self.not_mine = false;
     }
@@ -140,12 +133,11 @@ impl Session {
     pub fn command(&mut self, context: &mut Context<'_>, sent: &mut Request) -> bool {
         context.count(ProtocolCounter::Messages, 1);
         let settled = self.settle(context, sent.start_ns);
-        let request = std::mem::replace(sent, self.spare.pop().unwrap_or_default());
+        let request = std::mem::take(sent);
         let effect = request.effect();
         let answers = self.answers(&request, effect);
         if answers == Answers::None {
             event::publish(context, &self.options, &request, None, Outcome::Silent);
-            self.recycle(request);
             return settled;
         }
         let expected = match answers {
@@ -161,7 +153,6 @@ impl Session {
             context.count(ProtocolCounter::EvictedRequests, 1);
             self.given_up = self.given_up.saturating_add(evicted.outstanding());
             self.confirmations.clear();
-            self.recycle(evicted.request);
         }
         settled
     }
@@ -406,14 +397,12 @@ impl Session {
                 _ => {}
             }
         }
-        self.recycle(waiting.request);
     }
 
     /// The replication stream begins in place of the answer to SYNC.
     pub fn stream_begins(&mut self, context: &mut Context<'_>) {
         if let Some(waiting) = self.pop() {
             event::publish(context, &self.options, &waiting.request, None, Outcome::Silent);
-            self.recycle(waiting.request);
         }
         self.not_mine = true;
     }
@@ -424,7 +413,6 @@ impl Session {
         let confirmed = (waiting.confirmed > 0).then_some(&self.confirmations);
         event::publish(context, &self.options, &waiting.request, confirmed.or(partial), outcome);
         self.confirmations.clear();
-        self.recycle(waiting.request);
     }
 
     fn pop(&mut self) -> Option<Waiting> {
@@ -434,14 +422,6 @@ impl Session {
             doubt.sure = doubt.sure.saturating_sub(1);
         }
         Some(waiting)
-    }
-
-    fn recycle(&mut self, mut request: Request) {
-        request.clear();
-        let room = if request.is_small() { SPARE_SMALL_REQUESTS } else { SPARE_REQUESTS };
-        if self.spare.len() < room {
-            self.spare.push(request);
-        }
     }
 
     fn forget_uses(&mut self) {
