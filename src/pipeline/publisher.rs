@@ -2,6 +2,7 @@
 //! A worker's events: completed, processed, encoded into the current chunk, and sent to the I/O core in full chunks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -53,12 +54,18 @@ pub enum Outgoing {
 pub struct ChunkRings {
     pub full: Arc<ArrayQueue<Chunk>>,
     pub empty: Arc<ArrayQueue<Chunk>>,
+    /// Set when nobody waits for the output any more: events without room are dropped by name, also those of a file.
+    pub abandoned: Arc<AtomicBool>,
 }
 
 impl ChunkRings {
     /// Rings with `count` empty chunks.
     pub fn new(worker: u16, count: usize, chunk_bytes: usize) -> ChunkRings {
-        let rings = ChunkRings { full: Arc::new(ArrayQueue::new(count + 8)), empty: Arc::new(ArrayQueue::new(count)) };
+        let rings = ChunkRings {
+            full: Arc::new(ArrayQueue::new(count + 8)),
+            empty: Arc::new(ArrayQueue::new(count)),
+            abandoned: Arc::default(),
+        };
         for _ in 0..count {
             let _ = rings.empty.push(Chunk::new(worker, chunk_bytes));
         }
@@ -200,6 +207,7 @@ impl EventWriter {
             }
             match self.pressure {
                 Pressure::Live => return None,
+                Pressure::Lossless if self.rings.abandoned.load(Ordering::Relaxed) => return None,
                 Pressure::Lossless => std::thread::sleep(std::time::Duration::from_micros(200)),
             }
         }

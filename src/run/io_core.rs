@@ -73,8 +73,6 @@ pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output
     })
 }
 
-/// How long a stop waits for events to be acknowledged, as libbeat's watchdog does.
-const SHUTDOWN: Duration = Duration::from_secs(30);
 /// Interval of the log line.
 const REPORT_INTERVAL: Duration = Duration::from_secs(30);
 
@@ -83,16 +81,38 @@ pub(super) struct IoCore<'a> {
     attachments: &'a [Attachment],
     started: Instant,
     reported: Instant,
+    /// Since when the run has been asked to end.
+    stopping: Option<Instant>,
 }
 
 impl<'a> IoCore<'a> {
     pub fn new(shared: &'a Shared, attachments: &'a [Attachment]) -> IoCore<'a> {
         let now = Instant::now();
-        IoCore { shared, attachments, started: now, reported: now }
+        IoCore { shared, attachments, started: now, reported: now, stopping: None }
+    }
+
+    /// The run shall end. From now on an absent sink is waited for no longer than `packetbeat.shutdown_timeout`; when it
+    /// is over, or a second request comes, workers that wait for room drop what they cannot give away.
+    pub fn stop(&mut self) {
+        match self.stopping {
+            None => self.stopping = Some(Instant::now()),
+            Some(_) => self.abandon(),
+        }
+    }
+
+    fn abandon(&self) {
+        self.attachments.iter().for_each(|attachment| attachment.rings.abandoned.store(true, Ordering::Relaxed));
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.stopping.is_some_and(|since| since.elapsed() >= self.shared.settings.shutdown_timeout)
     }
 
     /// One round; sleeps a little when there was nothing to do.
     pub fn turn(&mut self, output: &mut Output) {
+        if self.is_overdue() {
+            self.abandon();
+        }
         if self.reported.elapsed() >= REPORT_INTERVAL {
             self.reported = Instant::now();
             self.report(output);
@@ -114,20 +134,17 @@ impl<'a> IoCore<'a> {
         busy || !progress.is_idle()
     }
 
-    /// The workers have ended: ships what is left. After a request to stop it waits for an absent sink no longer than
-    /// [`SHUTDOWN`]; a second request gives up at once.
+    /// The workers have ended: ships what is left. See [`IoCore::stop`] for how long it waits.
     pub fn finish(&mut self, mut output: Output, asked: &AtomicBool) -> Shipped {
-        let mut stopping: Option<Instant> = None;
         loop {
             let again = asked.swap(false, Ordering::Relaxed);
             self.drain(&mut output);
             output.shipper.flush();
-            let over = stopping.is_some_and(|since| again || since.elapsed() >= SHUTDOWN);
-            if output.shipper.is_idle() || over {
+            if output.shipper.is_idle() || self.is_overdue() || again && self.stopping.is_some() {
                 break;
             }
             if again {
-                stopping = Some(Instant::now());
+                self.stop();
             }
             std::thread::sleep(Duration::from_micros(200));
         }

@@ -214,7 +214,11 @@ fn start<S: Source + Send>(
         }
         monitor.begin();
         while running.iter().any(|worker| !worker.is_finished()) {
-            if signals.load(Ordering::Relaxed) || outcome.is_err() {
+            if signals.swap(false, Ordering::Relaxed) {
+                io_core.stop();
+                shared.stop.store(true, Ordering::Relaxed);
+            }
+            if outcome.is_err() {
                 shared.stop.store(true, Ordering::Relaxed);
             }
             io_core.turn(&mut output);

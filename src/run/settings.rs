@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -32,6 +33,8 @@ pub struct Settings {
     pub bounds: Bounds,
     pub dpdk: DpdkSettings,
     pub precision: Precision,
+    /// How long a stop waits for events to be acknowledged.
+    pub shutdown_timeout: Duration,
     /// Sentences for the log.
     pub warnings: Vec<String>,
 }
@@ -126,6 +129,7 @@ impl Settings {
             bounds,
             dpdk: DpdkSettings::read(&root)?,
             precision,
+            shutdown_timeout: shutdown_timeout(packetbeat)?,
             warnings,
         })
     }
@@ -217,6 +221,17 @@ fn json_of(node: &Node, keep_null: bool) -> Result<Option<Json>, ConfigError> {
         }
         ConfigValue::Unresolved(problem) => return Err(ConfigError::at(&node.origin, "", problem.to_string())),
     }))
+}
+
+/// `packetbeat.shutdown_timeout`; without one, or with 0 or less, the 30 s of libbeat's watchdog.
+fn shutdown_timeout(packetbeat: Option<&Section<'_>>) -> Result<Duration, ConfigError> {
+    let timeout_ns = match packetbeat {
+        Some(packetbeat) => packetbeat.duration_ns("shutdown_timeout")?,
+        None => None,
+    };
+    let positive =
+        timeout_ns.and_then(|timeout_ns| u64::try_from(timeout_ns).ok()).filter(|timeout_ns| *timeout_ns > 0);
+    Ok(positive.map_or(Duration::from_secs(30), Duration::from_nanos))
 }
 
 fn record_settings(flows: &Section<'_>) -> Result<RecordSettings, ConfigError> {
