@@ -178,6 +178,38 @@ fn several_interfaces_and_a_dump_of_the_first() {
     assert_eq!(sorted(frames(&dumped[0])), sorted(sent));
 }
 
+#[test]
+fn a_protocol_that_is_pinned_to_an_interface_sees_no_other() {
+    let Some(namespace) = Namespace::new() else { return };
+    // Both interfaces see the same packets; each has protocols of its own.
+    let mut running = namespace.start(&format!(
+        "packetbeat.interfaces:\n- {{device: {RECEIVING}, type: af_packet}}\n- {{device: {SENDING}, type: pcap}}\n\
+         packetbeat.flows.enabled: true\n\
+         packetbeat.protocols:\n\
+         - {{type: dns, ports: [53], tags: [receiving], interface.device: {RECEIVING}}}\n\
+         - {{type: dns, ports: [5300], tags: [sending], interface.device: {SENDING}}}\n\
+         - {{type: http, ports: [80], interface.device: wbnone}}\n"
+    ));
+    running.wait_for("from which nothing is captured, and has no effect");
+    running.wait_for(&format!("capturing on {SENDING}"));
+    let sent = frames(&recorded("dns/types.pcap"));
+    let count = sent.len() as u64;
+    namespace.send(SENDING, sent);
+    settle();
+    let finished = running.stop();
+    assert!(finished.success && !finished.log.contains("a balance does not hold"), "{}", finished.log);
+    assert_eq!(finished.summary("received"), 2 * count, "{}", finished.log);
+    let mut events = 0;
+    for event in finished.events.iter().filter(|event| event["type"] == "dns") {
+        assert_eq!(event["tags"], serde_json::json!(["receiving"]), "{event}");
+        events += 1;
+    }
+    // Every query is there once, not twice.
+    let names: std::collections::BTreeSet<_> =
+        finished.events.iter().map(|event| format!("{}{}", event["dns"]["id"], event["source"]["port"])).collect();
+    assert!(events > 10 && names.len() >= events, "{events} events: {names:?}");
+}
+
 fn sorted(mut frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     frames.sort();
     frames

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The configured protocol sections and the ports they own (`packetbeat.protocols`).
 
+#[cfg(test)]
+mod tests;
+
 use super::{CommonOptions, DESCRIPTORS, Descriptor, Factory, Transports};
 use crate::config::{ConfigError, Section};
 
@@ -28,8 +31,10 @@ pub struct Configured {
     pub descriptor: &'static Descriptor,
     pub options: CommonOptions,
     pub factory: Box<dyn Factory>,
-    /// `interface.device`: only packets of this interface.
+    /// `interface.device`: only packets of the interface whose `device` is this text.
     pub device: Option<String>,
+    /// Where the section was written.
+    pub origin: String,
 }
 
 /// Number of a configured protocol.
@@ -40,6 +45,10 @@ const NOBODY: SectionNumber = SectionNumber::MAX;
 /// All configured protocols.
 pub struct Registry {
     pub sections: Vec<Configured>,
+}
+
+/// Which sections analyse what comes from one interface.
+pub struct PortTable {
     tcp: Vec<SectionNumber>,
     udp: Vec<SectionNumber>,
     icmp: Option<SectionNumber>,
@@ -53,7 +62,7 @@ impl Registry {
         warnings: &mut Vec<String>,
         mut each: impl FnMut(&Section<'_>, &mut Vec<String>) -> Result<(), ConfigError>,
     ) -> Result<Registry, ConfigError> {
-        let mut taken: Vec<(&'static Descriptor, Section<'_>)> = Vec::new();
+        let mut taken: Vec<(&'static Descriptor, Section<'_>, Option<String>)> = Vec::new();
         for (name, section) in protocol_sections(packetbeat)? {
             if !section.enabled()? {
                 continue;
@@ -67,10 +76,17 @@ impl Registry {
                 });
                 continue;
             };
-            match taken.iter_mut().find(|(other, _)| other.name == name) {
-                Some(_) if descriptor.transports == Transports::Icmp => {
-                    return Err(section.refuse("more than one icmp configuration found"));
-                }
+            let device = match section.section("interface")? {
+                Some(interface) => interface.string("device")?.filter(|device| !device.is_empty()),
+                None => None,
+            };
+            let twice = |other: &Option<String>| meet(other.as_deref(), device.as_deref());
+            if descriptor.transports == Transports::Icmp
+                && taken.iter().any(|(other, _, pin)| other.name == name && twice(pin))
+            {
+                return Err(section.refuse("more than one icmp configuration found"));
+            }
+            match taken.iter_mut().find(|(other, _, pin)| other.name == name && *pin == device) {
                 Some(earlier) => {
                     earlier.1.ignore_rest();
                     warnings.push(format!(
@@ -79,75 +95,91 @@ impl Registry {
                     ));
                     earlier.1 = section;
                 }
-                None => taken.push((descriptor, section)),
+                None => taken.push((descriptor, section, device)),
             }
         }
-        taken.sort_by_key(|(descriptor, _)| DESCRIPTORS.iter().position(|other| other.name == descriptor.name));
+        taken.sort_by_key(|(descriptor, ..)| DESCRIPTORS.iter().position(|other| other.name == descriptor.name));
 
-        let mut registry =
-            Registry { sections: Vec::new(), tcp: vec![NOBODY; 65_536], udp: vec![NOBODY; 65_536], icmp: None };
-        for (descriptor, section) in taken {
+        let mut registry = Registry { sections: Vec::new() };
+        for (descriptor, section, device) in taken {
             each(&section, warnings)?;
             let options = common_options(descriptor, &section)?;
             let factory = (descriptor.configure)(&section, &options)?;
-            let device = match section.section("interface")? {
-                Some(interface) => interface.string("device")?,
-                None => None,
-            };
-            registry.add(Configured { descriptor, options, factory, device }, &section)?;
+            let origin = section.origin().to_string();
+            registry.add(Configured { descriptor, options, factory, device, origin }, &section)?;
         }
         Ok(registry)
     }
 
     fn add(&mut self, configured: Configured, section: &Section<'_>) -> Result<(), ConfigError> {
-        let number = self.sections.len() as SectionNumber;
-        let transports = configured.descriptor.transports;
-        if transports == Transports::Icmp {
-            self.icmp = Some(number);
+        if self.sections.len() >= usize::from(NOBODY) {
+            return Err(section.refuse(format!("found more than {NOBODY} protocol sections")));
         }
-        for (carried, table) in [(transports.tcp(), &mut self.tcp), (transports.udp(), &mut self.udp)] {
-            if !carried {
+        let name = configured.descriptor.name;
+        for other in &self.sections {
+            if other.descriptor.name == name || !meet(other.device.as_deref(), configured.device.as_deref()) {
                 continue;
             }
-            for port in &configured.options.ports {
-                let owner = &mut table[usize::from(*port)];
-                if *owner != NOBODY && *owner != number {
-                    let other = self.sections[usize::from(*owner)].descriptor.name;
-                    let name = configured.descriptor.name;
-                    return Err(section.refuse_key(
-                        "ports",
-                        format!("duplicate port ({port}) exists in {other} and {name} protocols"),
-                    ));
-                }
-                *owner = number;
+            let (own, others) = (configured.descriptor.transports, other.descriptor.transports);
+            if !(own.tcp() && others.tcp() || own.udp() && others.udp()) {
+                continue;
+            }
+            if let Some(port) = configured.options.ports.iter().find(|port| other.options.ports.contains(port)) {
+                let other = other.descriptor.name;
+                return Err(section
+                    .refuse_key("ports", format!("duplicate port ({port}) exists in {other} and {name} protocols")));
             }
         }
         self.sections.push(configured);
         Ok(())
     }
 
-    /// The section that owns a TCP port.
-    #[inline]
-    pub fn tcp_port(&self, port: u16) -> Option<SectionNumber> {
-        Some(self.tcp[usize::from(port)]).filter(|number| *number != NOBODY)
+    /// The sections for packets of the interface with this `device`; None for files. As in Packetbeat, a section that is
+    /// pinned to another interface is not there, and of several of one protocol the last counts.
+    pub fn on_interface(&self, device: Option<&str>) -> PortTable {
+        let mut table = PortTable { tcp: vec![NOBODY; 65_536], udp: vec![NOBODY; 65_536], icmp: None };
+        for (number, configured) in self.sections_on(device) {
+            let transports = configured.descriptor.transports;
+            if transports == Transports::Icmp {
+                table.icmp = Some(number);
+            }
+            for (carried, owners) in [(transports.tcp(), &mut table.tcp), (transports.udp(), &mut table.udp)] {
+                if carried {
+                    configured.options.ports.iter().for_each(|port| owners[usize::from(*port)] = number);
+                }
+            }
+        }
+        table
     }
 
-    /// The section that owns a UDP port.
-    #[inline]
-    pub fn udp_port(&self, port: u16) -> Option<SectionNumber> {
-        Some(self.udp[usize::from(port)]).filter(|number| *number != NOBODY)
+    /// A sentence for each section that none of these interfaces gives packets to.
+    pub fn idle_sections(&self, devices: &[Option<&str>]) -> Vec<String> {
+        let busy: Vec<SectionNumber> =
+            devices.iter().flat_map(|device| self.sections_on(*device)).map(|(number, _)| number).collect();
+        let idle = (0..).zip(&self.sections).filter(|(number, _)| !busy.contains(number));
+        idle.map(|(_, Configured { descriptor, device, origin, .. })| match device {
+            Some(device) => format!(
+                "{origin}: protocol {} is pinned to the interface {device:?}, from which nothing is captured, and has no effect",
+                descriptor.name
+            ),
+            None => format!("{origin}: protocol {} is replaced on every interface, and has no effect", descriptor.name),
+        })
+        .collect()
     }
 
-    /// The section that analyses ICMP.
-    #[inline]
-    pub fn icmp(&self) -> Option<SectionNumber> {
-        self.icmp
+    fn sections_on<'a>(&'a self, device: Option<&'a str>) -> impl Iterator<Item = (SectionNumber, &'a Configured)> {
+        let sees =
+            move |configured: &&Configured| configured.device.is_none() || configured.device.as_deref() == device;
+        (0..).zip(&self.sections).filter(move |(number, configured)| {
+            let later = self.sections.iter().skip(usize::from(*number) + 1).filter(sees);
+            sees(configured) && !later.into_iter().any(|later| later.descriptor.name == configured.descriptor.name)
+        })
     }
 
     /// The BPF filter that Packetbeat makes of the ports when flows are off (section 5.3). None when nothing is configured.
-    pub fn bpf_filter(&self, with_vlans: bool) -> Option<String> {
+    pub fn bpf_filter(&self, device: Option<&str>, with_vlans: bool) -> Option<String> {
         let mut terms = Vec::new();
-        for configured in &self.sections {
+        for (_, configured) in self.sections_on(device) {
             let word = match configured.descriptor.transports {
                 Transports::Icmp => {
                     terms.extend(["icmp".to_string(), "icmp6".to_string()]);
@@ -166,6 +198,31 @@ impl Registry {
             (false, true) => Some(format!("{filter} or (vlan and ({filter}))")),
         }
     }
+}
+
+impl PortTable {
+    /// The section that owns a TCP port.
+    #[inline]
+    pub fn tcp_port(&self, port: u16) -> Option<SectionNumber> {
+        Some(self.tcp[usize::from(port)]).filter(|number| *number != NOBODY)
+    }
+
+    /// The section that owns a UDP port.
+    #[inline]
+    pub fn udp_port(&self, port: u16) -> Option<SectionNumber> {
+        Some(self.udp[usize::from(port)]).filter(|number| *number != NOBODY)
+    }
+
+    /// The section that analyses ICMP.
+    #[inline]
+    pub fn icmp(&self) -> Option<SectionNumber> {
+        self.icmp
+    }
+}
+
+/// Whether two sections with these pins may see the same packets.
+fn meet(one: Option<&str>, other: Option<&str>) -> bool {
+    one.is_none() || other.is_none() || one == other
 }
 
 /// Name and section of every protocol, of both forms.

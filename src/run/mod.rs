@@ -33,6 +33,7 @@ use crate::pipeline::exchange::Exchange;
 use crate::pipeline::lane::{self, Lane, LaneSettings};
 use crate::pipeline::publisher::{ChunkRings, EventWriter};
 use crate::pipeline::worker::Worker;
+use crate::protocols::registry::PortTable;
 use crate::telemetry::log as log_setup;
 use io_core::IoCore;
 use settings::Settings;
@@ -103,6 +104,8 @@ struct Post<S> {
     /// with number 0 and stands together.
     worker: u16,
     workers: u16,
+    /// The protocols of the interface.
+    ports: Arc<PortTable>,
 }
 
 /// One worker's connections to the I/O core.
@@ -255,7 +258,7 @@ fn work<S: Source>(
     post: Post<S>,
     attachment: &Attachment,
 ) -> (Result<(), String>, Counters) {
-    let Post { source, worker, workers } = post;
+    let Post { source, worker, workers, ports } = post;
     let settings = &shared.settings;
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
@@ -265,8 +268,12 @@ fn work<S: Source>(
         number,
         source.pressure(),
     );
-    let connections =
-        Connections::new(Arc::clone(&settings.registry), settings.bounds.streams, settings.bounds.stream_idle_ns);
+    let connections = Connections::new(
+        Arc::clone(&settings.registry),
+        ports,
+        settings.bounds.streams,
+        settings.bounds.stream_idle_ns,
+    );
     let lane = Lane::new(
         LaneSettings { workers, ..shared.lane.clone() },
         worker,

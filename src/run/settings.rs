@@ -140,7 +140,7 @@ impl Settings {
     pub fn generated_filter(&self, interface: &Interface) -> Option<String> {
         match self.records {
             Some(_) => None,
-            None => self.registry.bpf_filter(interface.with_vlans),
+            None => self.registry.bpf_filter(Some(interface.pin()), interface.with_vlans),
         }
     }
 }
