@@ -65,7 +65,7 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Manage the secrets keystore (not built yet)
+    /// Manage the secrets keystore
     Keystore {
         #[command(subcommand)]
         what: KeystoreArguments,
@@ -154,7 +154,8 @@ pub enum KeystoreArguments {
     },
     /// Add a secret
     Add {
-        key: Option<String>,
+        #[arg(value_name = "KEY")]
+        names: Vec<String>,
         #[arg(long)]
         stdin: bool,
         #[arg(long)]
@@ -164,7 +165,8 @@ pub enum KeystoreArguments {
     },
     /// Remove a secret
     Remove {
-        key: Option<String>,
+        #[arg(value_name = "KEY")]
+        names: Vec<String>,
         #[command(flatten)]
         global: GlobalArguments,
     },

@@ -2,7 +2,7 @@
 //! The command line: Packetbeat's commands and flags to one [`Invocation`].
 //!
 //! What needs no configuration (help, version, completion, refusals) ends here as an [`Exit`]. A refusal's last line
-//! on stderr begins with `Exiting: ` and the status is 1, as users' scripts expect. Limit: `setup`, `keystore` and
+//! on stderr begins with `Exiting: ` and the status is 1, as users' scripts expect. Limit: `setup` and
 //! three of the exports are not built and say so.
 
 mod arguments;
@@ -12,7 +12,9 @@ mod tests;
 
 use crate::config::{PathFlags, PermissionCheck, Sources};
 use crate::telemetry::log;
-use arguments::{Arguments, CommandArguments, CompletionShell, ExportArguments, GlobalArguments, TestArguments};
+use arguments::{
+    Arguments, CommandArguments, CompletionShell, ExportArguments, GlobalArguments, KeystoreArguments, TestArguments,
+};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
@@ -41,6 +43,30 @@ pub enum Command {
     TestOutput,
     ExportConfig,
     ExportTemplate(TemplateOptions),
+    Keystore(KeystoreCommand),
+}
+
+/// The commands of `keystore`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeystoreCommand {
+    Create { overwriting: Overwriting },
+    Add { names: Vec<String>, source: SecretSource, overwriting: Overwriting },
+    Remove { names: Vec<String> },
+    List,
+}
+
+/// Whether what is there is replaced without a question (`--force`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwriting {
+    Asked,
+    Forced,
+}
+
+/// Where a secret comes from (`--stdin`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    Terminal,
+    Stdin,
 }
 
 /// The flags of `run`.
@@ -222,9 +248,7 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
         CommandArguments::Setup { .. } => {
             return Err(not_built("setup", "`export template` prints the index template, which can be loaded by hand"));
         }
-        CommandArguments::Keystore { .. } => {
-            return Err(not_built("keystore", "secrets can come from environment variables as ${NAME}"));
-        }
+        CommandArguments::Keystore { what } => return Ok(keystore(what)),
         CommandArguments::Completion { shell, .. } => return Err(completion(shell)),
     };
     Ok(with_global(command, global))
@@ -246,6 +270,22 @@ fn export(what: ExportArguments) -> Result<Invocation, Exit> {
         }
         ExportArguments::IlmPolicy { .. } => Err(not_built("export ilm-policy", "Packetbeat's policy can be used")),
     }
+}
+
+fn keystore(what: KeystoreArguments) -> Invocation {
+    let overwriting = |force| if force { Overwriting::Forced } else { Overwriting::Asked };
+    let (command, global) = match what {
+        KeystoreArguments::Create { force, global } => {
+            (KeystoreCommand::Create { overwriting: overwriting(force) }, global)
+        }
+        KeystoreArguments::Add { names, stdin, force, global } => {
+            let source = if stdin { SecretSource::Stdin } else { SecretSource::Terminal };
+            (KeystoreCommand::Add { names, source, overwriting: overwriting(force) }, global)
+        }
+        KeystoreArguments::Remove { names, global } => (KeystoreCommand::Remove { names }, global),
+        KeystoreArguments::List { global } => (KeystoreCommand::List, global),
+    };
+    with_global(Command::Keystore(command), global)
 }
 
 fn not_built(command: &str, instead: &str) -> Exit {

@@ -86,6 +86,17 @@ fn commands() {
                 directory: Some("d".into()),
             }),
         ),
+        ("keystore create", Command::Keystore(KeystoreCommand::Create { overwriting: Overwriting::Asked })),
+        (
+            "-e keystore add KEY --stdin --force",
+            Command::Keystore(KeystoreCommand::Add {
+                names: vec!["KEY".into()],
+                source: SecretSource::Stdin,
+                overwriting: Overwriting::Forced,
+            }),
+        ),
+        ("keystore remove A B", Command::Keystore(KeystoreCommand::Remove { names: vec!["A".into(), "B".into()] })),
+        ("keystore list", Command::Keystore(KeystoreCommand::List)),
     ] {
         assert_eq!(parsed(line).unwrap().command, command, "{line}");
     }
@@ -133,7 +144,7 @@ fn refusals() {
         ("run more words", "unknown argument: more"),
         ("completion fish", "invalid value 'fish'"),
         ("setup --dashboards", "the command `setup` of Packetbeat is not in Wirebeat 0.1.0; "),
-        ("keystore add KEY --stdin", "the command `keystore` of Packetbeat is not in Wirebeat 0.1.0; "),
+        ("keystore create KEY", "unknown argument: KEY"),
         ("export ilm-policy", "the command `export ilm-policy` of Packetbeat"),
         ("export index-pattern", "the command `export index-pattern` of Packetbeat"),
         ("export dashboard --id 1", "the command `export dashboard` of Packetbeat"),

@@ -7,6 +7,7 @@ pub mod dpdk;
 pub mod identity;
 pub mod interface;
 mod io_core;
+mod keystore;
 mod live;
 mod route;
 pub mod settings;
@@ -74,6 +75,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             Ok("Config OK\n".to_string())
         }
         Command::Devices => devices::list(),
+        Command::Keystore(command) => keystore::execute(command, load()?.keystore()),
         Command::ExportConfig => Ok(load()?.export()),
         Command::TestOutput => {
             let configuration = load()?;
