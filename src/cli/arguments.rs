@@ -50,11 +50,12 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Set up the index template, pipelines and dashboards (not built yet)
+    /// Load the index template
     Setup {
         #[arg(long, hide = true)]
         dashboards: bool,
-        #[arg(long, hide = true)]
+        /// Load the index template, which happens without this flag too
+        #[arg(long)]
         index_management: bool,
         #[arg(long, hide = true)]
         pipelines: bool,
@@ -114,7 +115,7 @@ pub enum ExportArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Print the index pattern of Kibana (not built yet)
+    /// Print the index pattern of Kibana
     IndexPattern {
         #[arg(long = "es.version", value_name = "VERSION")]
         elasticsearch_version: Option<String>,
@@ -132,7 +133,7 @@ pub enum ExportArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Print the lifecycle policy (not built yet)
+    /// Print the lifecycle policy
     IlmPolicy {
         #[arg(long = "es.version", value_name = "VERSION")]
         elasticsearch_version: Option<String>,

@@ -2,8 +2,8 @@
 //! The command line: Packetbeat's commands and flags to one [`Invocation`].
 //!
 //! What needs no configuration (help, version, completion, refusals) ends here as an [`Exit`]. A refusal's last line
-//! on stderr begins with `Exiting: ` and the status is 1, as users' scripts expect. Limit: `setup` and
-//! three of the exports are not built and say so.
+//! on stderr begins with `Exiting: ` and the status is 1, as users' scripts expect. Limit: dashboards
+//! and ingest pipelines are not built and say so.
 
 mod arguments;
 mod order;
@@ -43,6 +43,11 @@ pub enum Command {
     TestOutput,
     ExportConfig,
     ExportTemplate(TemplateOptions),
+    ExportIndexPattern,
+    /// The lifecycle policy, printed or written into a file below this directory.
+    ExportLifecyclePolicy(Option<PathBuf>),
+    /// Loads the index template.
+    Setup,
     Keystore(KeystoreCommand),
 }
 
@@ -111,20 +116,11 @@ pub enum Publishing {
     Off,
 }
 
-/// The flags of `export template`.
+/// The flags of `export template`. `--noilm` is accepted: no template of this program names a lifecycle policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateOptions {
     pub elasticsearch_version: Option<String>,
-    pub lifecycle: Lifecycle,
     pub directory: Option<PathBuf>,
-}
-
-/// Whether the index template names a lifecycle policy (`--noilm`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lifecycle {
-    #[default]
-    Named,
-    LeftOut,
 }
 
 /// The end of the program before it began: texts and the exit status.
@@ -245,9 +241,13 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
         CommandArguments::Test { what: TestArguments::Output { global } } => (Command::TestOutput, global),
         CommandArguments::Export { what } => return export(what),
         CommandArguments::Version { .. } => return Err(Exit::success(version())),
-        CommandArguments::Setup { .. } => {
-            return Err(not_built("setup", "`export template` prints the index template, which can be loaded by hand"));
+        CommandArguments::Setup { dashboards: true, .. } => {
+            return Err(not_built("setup --dashboards", "Packetbeat's dashboards fit, load them with its own command"));
         }
+        CommandArguments::Setup { pipelines: true, .. } => {
+            return Err(not_built("setup --pipelines", "no ingest pipeline belongs to it, events are complete"));
+        }
+        CommandArguments::Setup { global, .. } => (Command::Setup, global),
         CommandArguments::Keystore { what } => return Ok(keystore(what)),
         CommandArguments::Completion { shell, .. } => return Err(completion(shell)),
     };
@@ -257,18 +257,16 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
 fn export(what: ExportArguments) -> Result<Invocation, Exit> {
     match what {
         ExportArguments::Config { global } => Ok(with_global(Command::ExportConfig, global)),
-        ExportArguments::Template { elasticsearch_version, without_lifecycle, directory, global } => {
-            let lifecycle = if without_lifecycle { Lifecycle::LeftOut } else { Lifecycle::Named };
-            let options = TemplateOptions { elasticsearch_version, lifecycle, directory };
-            Ok(with_global(Command::ExportTemplate(options), global))
+        ExportArguments::Template { elasticsearch_version, directory, global, .. } => {
+            Ok(with_global(Command::ExportTemplate(TemplateOptions { elasticsearch_version, directory }), global))
         }
-        ExportArguments::IndexPattern { .. } => {
-            Err(not_built("export index-pattern", "Packetbeat's index pattern fits, the events have the same fields"))
-        }
+        ExportArguments::IndexPattern { global, .. } => Ok(with_global(Command::ExportIndexPattern, global)),
         ExportArguments::Dashboard { .. } => {
             Err(not_built("export dashboard", "Packetbeat's command does the same, it only talks to Kibana"))
         }
-        ExportArguments::IlmPolicy { .. } => Err(not_built("export ilm-policy", "Packetbeat's policy can be used")),
+        ExportArguments::IlmPolicy { directory, global, .. } => {
+            Ok(with_global(Command::ExportLifecyclePolicy(directory), global))
+        }
     }
 }
 

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::console::{ConsoleOptions, ConsoleSink};
 use super::discard::DiscardSink;
-use super::elasticsearch::{ElasticsearchOptions, ElasticsearchSink};
+use super::elasticsearch::{ElasticsearchOptions, ElasticsearchSink, TemplateOptions};
 use super::file::{FileOptions, FileSink};
 use super::format_string::FormatString;
 use super::kafka::{KafkaOptions, KafkaSink};
@@ -126,6 +126,11 @@ pub fn read(root: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, Con
     Ok(settings)
 }
 
+/// The index template of `setup.template`, whatever the output and also when it is switched off (`export template`).
+pub fn template(root: &Section<'_>, known: &Known<'_>) -> Result<TemplateOptions, ConfigError> {
+    Ok(elasticsearch::read_template(root, known, false)?.unwrap_or_else(|| TemplateOptions::new(known.version)))
+}
+
 impl OutputSettings {
     /// The output's name in the configuration.
     pub fn name(&self) -> &'static str {
@@ -152,6 +157,15 @@ impl OutputSettings {
             }
             OutputKind::Discard => Box::new(DiscardSink::default()),
         })
+    }
+
+    /// The command `setup`: loads the index template, also over one that is there. Answers its name and the host, None
+    /// when `setup.template` is switched off.
+    pub fn load_template(&self) -> Result<Option<(String, String)>, String> {
+        match &self.kind {
+            OutputKind::Elasticsearch(options) => check::load_template(options),
+            _ => Err("Index management requested but the Elasticsearch output is not configured/enabled".to_owned()),
+        }
     }
 
     /// The command `test output`: tries the output step by step and writes what it finds. The error is the first

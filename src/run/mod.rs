@@ -11,6 +11,7 @@ mod keystore;
 mod live;
 mod route;
 pub mod settings;
+mod setup;
 mod sources;
 
 use std::ffi::OsString;
@@ -85,7 +86,10 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             print!("{report}");
             outcome.map(|()| String::new())
         }
-        other => Err(format!("{other:?} is not built yet")),
+        Command::ExportTemplate(options) => setup::template(&load()?, options),
+        Command::ExportLifecyclePolicy(directory) => setup::lifecycle_policy(&load()?, directory.as_deref()),
+        Command::ExportIndexPattern => setup::index_pattern(&load()?),
+        Command::Setup => setup::load_template(&load()?),
     }
 }
 

@@ -80,7 +80,6 @@ fn damage_is_a_sentence() {
 fn secrets_come_before_the_environment_and_after_settings() {
     let folder = tempfile::tempdir().unwrap();
     let mut keystore = Keystore::at(&folder.path().join("data/packetbeat.keystore"));
-    std::fs::create_dir(folder.path().join("data")).unwrap();
     for (name, secret) in [("ES_PWD", SECRET), ("name", "hidden"), ("PORT", "9200"), ("EMPTY", "")] {
         keystore.insert(name, secret.as_bytes().to_vec());
     }

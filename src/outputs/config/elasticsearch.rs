@@ -158,7 +158,7 @@ fn index_name(indices: &Selector, known: &Known<'_>) -> IndexName {
     }
 }
 
-fn read_template(
+pub fn read_template(
     root: &Section<'_>,
     known: &Known<'_>,
     own_index: bool,
