@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
-use super::{Attachment, Shared};
+use super::{Attachment, Shared, metrics};
 use crate::cli::{COMPATIBLE_PACKETBEAT, Publishing};
 use crate::config::Configuration;
 use crate::event::chunk::SealedChunk;
@@ -16,11 +16,14 @@ use crate::outputs::config::{Known, OutputKind, OutputSettings};
 use crate::outputs::shipper::{Shipper, ShipperOptions};
 use crate::outputs::{self, Sink};
 use crate::pipeline::counters::Counters;
+use crate::telemetry::metrics::Metrics;
 
 /// An opened output.
 pub struct Output {
     pub metadata: Metadata,
     pub html: Html,
+    /// As the configuration names it.
+    pub name: &'static str,
     shipper: Shipper,
 }
 
@@ -28,7 +31,7 @@ impl Output {
     /// An output whose sink is tried until it takes everything.
     pub fn new(metadata: Metadata, sink: Box<dyn Sink>) -> Output {
         let options = ShipperOptions { max_retries: None, ..ShipperOptions::default() };
-        Output { metadata, html: Html::Plain, shipper: Shipper::new(sink, options) }
+        Output { metadata, html: Html::Plain, name: "screen", shipper: Shipper::new(sink, options) }
     }
 }
 
@@ -69,18 +72,21 @@ pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output
     Ok(Output {
         metadata: settings.json.metadata,
         html: settings.json.html,
+        name: settings.name(),
         shipper: Shipper::new(sink, settings.shipper),
     })
 }
 
-/// Interval of the log line.
-const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+/// How old the numbers of the HTTP endpoint are at most.
+const BOARD_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct IoCore<'a> {
     shared: &'a Shared,
     attachments: &'a [Attachment],
     started: Instant,
-    reported: Instant,
+    /// When the last line of numbers was logged, and those numbers.
+    reported: (Instant, Metrics),
+    shown: Instant,
     /// Since when the run has been asked to end.
     stopping: Option<Instant>,
 }
@@ -88,7 +94,7 @@ pub(super) struct IoCore<'a> {
 impl<'a> IoCore<'a> {
     pub fn new(shared: &'a Shared, attachments: &'a [Attachment]) -> IoCore<'a> {
         let now = Instant::now();
-        IoCore { shared, attachments, started: now, reported: now, stopping: None }
+        IoCore { shared, attachments, started: now, reported: (now, Metrics::default()), shown: now, stopping: None }
     }
 
     /// The run shall end. From now on an absent sink is waited for no longer than `packetbeat.shutdown_timeout`; when it
@@ -113,10 +119,7 @@ impl<'a> IoCore<'a> {
         if self.is_overdue() {
             self.abandon();
         }
-        if self.reported.elapsed() >= REPORT_INTERVAL {
-            self.reported = Instant::now();
-            self.report(output);
-        }
+        self.report(output);
         if !self.drain(output) {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -152,20 +155,23 @@ impl<'a> IoCore<'a> {
         Shipped { acknowledged: counters.acknowledged, dropped: counters.dropped.values().sum() }
     }
 
-    fn report(&self, output: &Output) {
-        let names: Vec<&str> =
-            self.shared.settings.registry.sections.iter().map(|section| section.descriptor.name).collect();
-        let mut sum = Counters::new(names.len());
-        self.attachments.iter().for_each(|attachment| sum.add(&attachment.counters.read()));
-        let mut values = Vec::new();
-        sum.for_each(&names, |name, value| {
-            if value > 0 {
-                values.push(format!("{name}={value}"));
-            }
-        });
-        let shipped = output.shipper.counters();
-        values.push(format!("output.acknowledged={}", shipped.acknowledged));
-        values.push(format!("output.dropped={}", shipped.dropped_total()));
-        info!("Non-zero metrics: {}", values.join(" "));
+    fn report(&mut self, output: &Output) {
+        if self.shared.settings.metrics_period.is_some_and(|period| self.reported.0.elapsed() >= period) {
+            let metrics = self.metrics(output);
+            let seconds = self.reported.0.elapsed().as_secs_f64().round();
+            info!("Non-zero metrics in the last {seconds}s: {}", metrics.since(&self.reported.1));
+            self.reported = (Instant::now(), metrics);
+        }
+        if let Some(board) = &self.shared.board
+            && self.shown.elapsed() >= BOARD_INTERVAL
+        {
+            board.put(self.metrics(output).tree(), metrics::inputs(self.attachments));
+            self.shown = Instant::now();
+        }
+    }
+
+    fn metrics(&self, output: &Output) -> Metrics {
+        let sink = output.shipper.sink().metrics();
+        metrics::collect(self.shared, self.attachments, output.shipper.counters(), &sink, self.started)
     }
 }

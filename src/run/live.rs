@@ -56,7 +56,9 @@ pub fn open(interface: &Interface, settings: &Settings) -> Result<Vec<Post<AnySo
     };
     let name = if backend == Backend::AfPacket { "af_packet" } else { "libpcap" };
     info!("capturing on {device} with {name} and {workers} workers: {reason}");
-    let post = |(source, worker)| Post { source, worker, workers, ports: Arc::clone(&ports) };
+    let name: Arc<str> = device.into();
+    let post =
+        |(source, worker)| Post { source, worker, workers, ports: Arc::clone(&ports), device: Some(Arc::clone(&name)) };
     Ok((sources.into_iter().zip(0..)).map(post).collect())
 }
 

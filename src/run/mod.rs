@@ -9,6 +9,7 @@ pub mod interface;
 mod io_core;
 mod keystore;
 mod live;
+mod metrics;
 mod route;
 pub mod settings;
 mod setup;
@@ -36,6 +37,7 @@ use crate::pipeline::lane::{self, Lane, LaneSettings};
 use crate::pipeline::publisher::{ChunkRings, EventWriter};
 use crate::pipeline::worker::Worker;
 use crate::protocols::registry::PortTable;
+use crate::telemetry::http::{Board, Endpoint};
 use crate::telemetry::log as log_setup;
 use io_core::IoCore;
 use settings::Settings;
@@ -101,6 +103,10 @@ struct Shared {
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
     html: Html,
+    /// The output's name.
+    output: &'static str,
+    /// What the HTTP endpoint shows, if there is one.
+    board: Option<Arc<Board>>,
 }
 
 /// A source and the worker that reads it.
@@ -112,6 +118,8 @@ struct Post<S> {
     workers: u16,
     /// The protocols of the interface.
     ports: Arc<PortTable>,
+    /// The interface; None for a file.
+    device: Option<Arc<str>>,
 }
 
 /// One worker's connections to the I/O core.
@@ -119,6 +127,9 @@ struct Attachment {
     rings: ChunkRings,
     counters: Arc<SharedCounters>,
     exchange: Arc<Exchange>,
+    /// Whether it is the first of its group.
+    first: bool,
+    device: Option<Arc<str>>,
 }
 
 /// Runs with an opened output; answers the summary line.
@@ -137,7 +148,15 @@ fn run_with(
     for warning in settings.warnings.iter().chain(&configuration.warnings()) {
         warn!("{warning}");
     }
-    let (metadata, html) = (output.metadata, output.html);
+    let (metadata, html, name) = (output.metadata, output.html, output.name);
+    let board = settings.http.as_ref().map(|http| {
+        let board = Arc::new(Board::new(metrics::information(&settings), metrics::state(&settings, name)));
+        Endpoint::start(http, Arc::clone(&board)).map(|endpoint| (board, endpoint))
+    });
+    let (board, endpoint) = board.transpose()?.unzip();
+    if let Some(endpoint) = &endpoint {
+        info!("metrics are served on {}", endpoint.shown);
+    }
     plan.start(
         || {
             let lane = LaneSettings {
@@ -150,7 +169,7 @@ fn run_with(
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false) }
+            Shared { metadata, html, output: name, board, settings, lane, stop: AtomicBool::new(false) }
         },
         output,
     )
@@ -196,6 +215,8 @@ fn start<S: Source + Send>(
                 rings: ChunkRings::new(number, settings.bounds.chunks, settings.bounds.chunk_bytes),
                 counters: Arc::new(SharedCounters::new(sections)),
                 exchange: Arc::clone(&exchange),
+                first: post.worker == 0,
+                device: post.device.clone(),
             }
         })
         .collect();
@@ -264,7 +285,7 @@ fn work<S: Source>(
     post: Post<S>,
     attachment: &Attachment,
 ) -> (Result<(), String>, Counters) {
-    let Post { source, worker, workers, ports } = post;
+    let Post { source, worker, workers, ports, .. } = post;
     let settings = &shared.settings;
     let writer = EventWriter::new(
         Arc::clone(&settings.events),

@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use super::dpdk::DpdkSettings;
+use super::identity::Identity;
 use super::interface::{self, Interface};
 use crate::cli::COMPATIBLE_PACKETBEAT;
 use crate::config::{ConfigError, Configuration, Node, Section, Value as ConfigValue};
@@ -22,6 +23,7 @@ use crate::processors::{self, Chain, Prepared};
 use crate::protocols::{Perimeter, Registry};
 use crate::stream::Limits;
 use crate::stream::fragments::FragmentLimits;
+use crate::telemetry::{self, http::HttpSettings};
 
 /// Everything that is read before anything starts.
 pub struct Settings {
@@ -35,6 +37,12 @@ pub struct Settings {
     pub precision: Precision,
     /// How long a stop waits for events to be acknowledged.
     pub shutdown_timeout: Duration,
+    pub identity: Identity,
+    /// `agent.name`
+    pub name: String,
+    pub http: Option<HttpSettings>,
+    /// Of the log line with the program's numbers.
+    pub metrics_period: Option<Duration>,
     /// Sentences for the log.
     pub warnings: Vec<String>,
 }
@@ -81,7 +89,9 @@ impl Settings {
         };
         sections.push(flow_extras);
         let general = Extras::read(&root, &mut warnings)?;
-        let sensor = sensor(&root, configuration)?;
+        let identity = Identity::read(&configuration.paths().data);
+        let name = sensor_name(&root)?;
+        let sensor = sensor(&name, &identity);
 
         let names: Vec<String> = sections
             .iter()
@@ -129,6 +139,10 @@ impl Settings {
             bounds,
             dpdk: DpdkSettings::read(&root)?,
             precision,
+            identity,
+            name,
+            http: telemetry::http::read(&root)?,
+            metrics_period: telemetry::metrics::log_period(&root)?,
             shutdown_timeout: shutdown_timeout(packetbeat)?,
             warnings,
         })
@@ -308,10 +322,8 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
 }
 
 /// The fields that name this sensor.
-fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(String, Json)>, ConfigError> {
-    let name = sensor_name(root)?;
-    let identity = super::identity::Identity::read(&configuration.paths().data);
-    Ok(vec![
+fn sensor(name: &str, identity: &Identity) -> Vec<(String, Json)> {
+    vec![
         ("@metadata.beat".to_string(), json!("packetbeat")),
         ("@metadata.type".to_string(), json!("_doc")),
         ("@metadata.version".to_string(), json!(COMPATIBLE_PACKETBEAT)),
@@ -323,7 +335,7 @@ fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(Stri
         ("agent.build.original".to_string(), json!(format!("wirebeat {}", env!("CARGO_PKG_VERSION")))),
         ("ecs.version".to_string(), json!("8.0.0")),
         ("host.name".to_string(), json!(name)),
-    ])
+    ]
 }
 
 /// `name` of the configuration, else the host's.
@@ -331,7 +343,7 @@ pub fn sensor_name(root: &Section<'_>) -> Result<String, ConfigError> {
     Ok(root.string("name")?.unwrap_or_else(host_name))
 }
 
-fn host_name() -> String {
+pub fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_string()
 }
 

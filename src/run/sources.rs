@@ -133,7 +133,7 @@ impl FilePlan {
             let filter = self.filter.as_deref().map(PacketFilter::new).transpose();
             let filter = filter.map_err(|error| format!("{}{error}", self.place))?;
             let ports = Arc::clone(&self.ports);
-            Ok(Post { source: wrap(source.filtered_by(filter)), worker, workers: self.workers, ports })
+            Ok(Post { source: wrap(source.filtered_by(filter)), worker, workers: self.workers, ports, device: None })
         };
         (0..self.workers).map(one).collect()
     }
@@ -148,8 +148,16 @@ impl Plan {
             Sources::Fallback(posts) => start_posts(&shared, posts, self.dump, output, &mut Unmonitored),
             Sources::Dpdk(plan, ports) => {
                 let (mut hardware, sources) = Hardware::start(&plan)?;
+                let names: Vec<&str> = plan.devices.iter().map(|device| device.name.as_str()).collect();
+                let device: Arc<str> = names.join(" ").into();
                 let posts = (sources.into_iter().zip(0..))
-                    .map(|(source, worker)| Post { source, worker, workers: plan.workers, ports: Arc::clone(&ports) })
+                    .map(|(source, worker)| Post {
+                        source,
+                        worker,
+                        workers: plan.workers,
+                        ports: Arc::clone(&ports),
+                        device: Some(device.clone()),
+                    })
                     .collect();
                 let outcome = start_posts(&shared, posts, self.dump, output, &mut hardware);
                 let lost = hardware.stop()?;
@@ -179,11 +187,11 @@ fn start_posts<S: Source + Send>(
 fn dumped<S: Source>(posts: Vec<Post<S>>, file: &DumpFile) -> Vec<Post<Dumped<S>>> {
     let mut group = 0;
     let mut dumped = Vec::new();
-    for (place, Post { source, worker, workers, ports }) in posts.into_iter().enumerate() {
+    for (place, Post { source, worker, workers, ports, device }) in posts.into_iter().enumerate() {
         group += usize::from(place > 0 && worker == 0);
         let written = group == 0 && (worker == 0 || source.share() == Share::Queue);
         let file = written.then(|| file.clone());
-        dumped.push(Post { source: Dumped { source, file }, worker, workers, ports });
+        dumped.push(Post { source: Dumped { source, file }, worker, workers, ports, device });
     }
     dumped
 }
