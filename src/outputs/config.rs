@@ -48,11 +48,11 @@ pub enum OutputKind {
     Discard,
 }
 
-/// `queue.mem.*`.
+/// `queue.mem.*`. How much may wait is bounded in bytes, by the pools of chunks (`wirebeat.chunks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueOptions {
-    /// Events that may wait; what the chunks of all workers should hold together.
-    pub events: usize,
+    /// `events` as it was written, for the warning that it has no effect.
+    pub events: Option<u64>,
     /// Smallest number of events that is worth sending before the time-out.
     pub flush_min_events: usize,
     pub flush_timeout: Duration,
@@ -60,7 +60,7 @@ pub struct QueueOptions {
 
 impl Default for QueueOptions {
     fn default() -> QueueOptions {
-        QueueOptions { events: 3200, flush_min_events: 1600, flush_timeout: Duration::from_secs(10) }
+        QueueOptions { events: None, flush_min_events: 1600, flush_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -120,6 +120,11 @@ pub fn read(root: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, Con
             )));
         }
     };
+    if let Some(events) = settings.queue.events {
+        settings.warnings.push(format!(
+            "queue.mem.events: {events} has no effect, because what waits is bounded in bytes (wirebeat.chunks.count and wirebeat.chunks.size)"
+        ));
+    }
     if settings.shipper.flush_interval_ns == 0 {
         settings.shipper.flush_interval_ns = 1_000_000;
     }

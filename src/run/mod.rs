@@ -63,6 +63,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             log_setup::install(log).map_err(|error| error.to_string())?;
             let output = io_core::settings(&configuration, options.publishing)?;
             output.warnings.iter().for_each(|warning| warn!("{warning}"));
+            profiles(options).iter().for_each(|warning| warn!("{warning}"));
             let routing = output.routing.clone();
             let summary = run_with(&configuration, options, routing, || io_core::open(&output, None))?;
             info!("{summary}");
@@ -93,6 +94,18 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
         Command::ExportIndexPattern => setup::index_pattern(&load()?),
         Command::Setup => setup::load_template(&load()?),
     }
+}
+
+/// A sentence for each flag that profiles a Go program: this one needs nothing built in.
+fn profiles(options: &RunOptions) -> Vec<String> {
+    let process = std::process::id();
+    let flags = [
+        ("--httpprof", options.profile_address.is_some(), "/stats of http.enabled has the program's numbers"),
+        ("--cpuprofile", options.cpu_profile.is_some(), "`perf record -g -p` with its process id profiles it"),
+        ("--memprofile", options.memory_profile.is_some(), "`heaptrack -p` with its process id profiles it"),
+    ];
+    let given = flags.into_iter().filter(|(_, given, _)| *given);
+    given.map(|(flag, _, instead)| format!("{flag} has no effect; {instead} (this is process {process})")).collect()
 }
 
 /// What the threads of a run share.
