@@ -210,6 +210,41 @@ fn a_protocol_that_is_pinned_to_an_interface_sees_no_other() {
     assert!(events > 10 && names.len() >= events, "{events} events: {names:?}");
 }
 
+#[test]
+fn events_name_the_processes_of_the_machine() {
+    let Some(namespace) = Namespace::new() else { return };
+    let mut running = namespace.start(
+        "packetbeat.interfaces: {device: lo, type: af_packet}\npacketbeat.flows.enabled: true\n\
+         packetbeat.protocols: [{type: dns, ports: [5353]}]\n\
+         packetbeat.procs: {enabled: true, monitored: [{process: tester, cmdline_grep: live_program}]}\n",
+    );
+    running.wait_for("capturing on lo");
+    settle();
+    // Both ends are sockets of this test.
+    namespace.inside(|| {
+        let bind = |port| std::net::UdpSocket::bind(("127.0.0.1", port)).expect("a free port");
+        let (server, client) = (bind(5353), bind(0));
+        let mut query =
+            b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x07example\x00\x00\x01\x00\x01".to_vec();
+        client.send_to(&query, server.local_addr().expect("bound")).expect("a datagram is sent");
+        std::thread::sleep(Duration::from_millis(2500));
+        query[2] = 0x81;
+        server.send_to(&query, client.local_addr().expect("bound")).expect("a datagram is sent");
+    });
+    settle();
+    let finished = running.stop();
+    assert!(finished.success && !finished.log.contains("a balance does not hold"), "{}", finished.log);
+    for (kind, parent) in [("dns", "/process/parent/pid"), ("flow", "/process/ppid")] {
+        let event = finished.events.iter().find(|event| event["type"] == kind && event["destination"]["port"] == 5353);
+        let event = event.unwrap_or_else(|| panic!("no {kind}: {:#?}", finished.events));
+        for place in ["/process/pid", "/source/process/pid", "/destination/process/pid"] {
+            assert_eq!(event.pointer(place), Some(&std::process::id().into()), "{place}: {event:#}");
+        }
+        assert_eq!(event["process"]["name"], "tester", "{event:#}");
+        assert!(event.pointer(parent).is_some() && event["process"]["start"].is_string(), "{event:#}");
+    }
+}
+
 fn sorted(mut frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     frames.sort();
     frames

@@ -5,5 +5,6 @@ pub mod connections;
 pub mod counters;
 pub mod exchange;
 pub mod lane;
+pub mod processes;
 pub mod publisher;
 pub mod worker;

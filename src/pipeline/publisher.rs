@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crossbeam_queue::ArrayQueue;
 
 use super::counters::Counters;
+use super::processes::{Form, Processes};
 use crate::capture::Pressure;
 use crate::event::chunk::{Chunk, EncodedEvent};
 use crate::event::json::Encoder;
@@ -82,6 +83,8 @@ pub struct EventWriter {
     rings: ChunkRings,
     worker: u16,
     pressure: Pressure,
+    /// `packetbeat.procs` of a live source.
+    processes: Option<Arc<Processes>>,
     current: Option<Chunk>,
     /// Packet time of the oldest event in the current chunk.
     oldest_ns: i64,
@@ -97,7 +100,28 @@ impl EventWriter {
         pressure: Pressure,
     ) -> EventWriter {
         let router = Router::new(&settings.routing, event.schema());
-        EventWriter { settings, event, encoder, router, rings, worker, pressure, current: None, oldest_ns: 0 }
+        EventWriter {
+            settings,
+            event,
+            encoder,
+            router,
+            rings,
+            worker,
+            pressure,
+            processes: None,
+            current: None,
+            oldest_ns: 0,
+        }
+    }
+
+    /// Names the processes of this machine in events.
+    pub fn with_processes(mut self, processes: Option<Arc<Processes>>) -> EventWriter {
+        self.processes = processes;
+        self
+    }
+
+    pub fn processes(&self) -> Option<&Processes> {
+        self.processes.as_deref()
     }
 
     /// Lends the writer to the events of a section.
@@ -262,6 +286,9 @@ impl Publisher for SectionWriter<'_> {
             }
             event.constant(field::NETWORK_DIRECTION, direction);
         }
+        if let Some(processes) = &self.writer.processes {
+            processes.enrich(event, Form::Transaction);
+        }
         self.writer.finish_event(self.section, self.now_ns, self.counters);
     }
 
@@ -276,6 +303,9 @@ impl SectionWriter<'_> {
     /// Completes the event of a flow, which has no direction.
     pub fn publish_flow(&mut self) {
         self.counters.flow_reports += 1;
+        if let Some(processes) = &self.writer.processes {
+            processes.enrich(&mut self.writer.event, Form::Flow);
+        }
         self.writer.finish_event(self.section, self.now_ns, self.counters);
     }
 }

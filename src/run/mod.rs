@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
-use crate::capture::{Source, SourceStatistics};
+use crate::capture::{Pressure, Source, SourceStatistics};
 use crate::cli::{self, Command, Exit, Invocation, Publishing, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
@@ -34,6 +34,7 @@ use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::lane::{self, Lane, LaneSettings};
+use crate::pipeline::processes::Processes;
 use crate::pipeline::publisher::{ChunkRings, EventWriter};
 use crate::pipeline::worker::Worker;
 use crate::protocols::registry::PortTable;
@@ -140,6 +141,7 @@ struct Attachment {
     rings: ChunkRings,
     counters: Arc<SharedCounters>,
     exchange: Arc<Exchange>,
+    processes: Option<Arc<Processes>>,
     /// Whether it is the first of its group.
     first: bool,
     device: Option<Arc<str>>,
@@ -217,6 +219,7 @@ fn start<S: Source + Send>(
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
     let mut exchange = Arc::new(Exchange::new(0));
+    let processes = processes(settings, posts.iter().any(|post| post.source.pressure() == Pressure::Live));
     let attachments: Vec<Attachment> = posts
         .iter()
         .zip(0..)
@@ -228,6 +231,7 @@ fn start<S: Source + Send>(
                 rings: ChunkRings::new(number, settings.bounds.chunks, settings.bounds.chunk_bytes),
                 counters: Arc::new(SharedCounters::new(sections)),
                 exchange: Arc::clone(&exchange),
+                processes: processes.clone().filter(|_| post.source.pressure() == Pressure::Live),
                 first: post.worker == 0,
                 device: post.device.clone(),
             }
@@ -292,6 +296,16 @@ fn start<S: Source + Send>(
     outcome.map(|()| line)
 }
 
+/// The table of processes, which says nothing about packets of files.
+fn processes(settings: &Settings, live: bool) -> Option<Arc<Processes>> {
+    let processes = settings.processes.clone()?;
+    if !live {
+        info!("Process watcher disabled when file input is used");
+        return None;
+    }
+    Some(Processes::start(processes, settings.events.perimeter.local.clone()))
+}
+
 fn work<S: Source>(
     shared: &Shared,
     number: u16,
@@ -307,7 +321,8 @@ fn work<S: Source>(
         attachment.rings.clone(),
         number,
         source.pressure(),
-    );
+    )
+    .with_processes(attachment.processes.clone());
     let connections = Connections::new(
         Arc::clone(&settings.registry),
         ports,

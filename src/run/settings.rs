@@ -18,6 +18,7 @@ use crate::flow::RecordSettings;
 use crate::flow::identity::MacAddresses;
 use crate::flow::record::Counters as RecordCounters;
 use crate::outputs::config::Routing;
+use crate::pipeline::processes::{self, ProcessSettings};
 use crate::pipeline::publisher::{EventSettings, Outgoing, Treatment};
 use crate::processors::{self, Chain, Prepared};
 use crate::protocols::{Perimeter, Registry};
@@ -41,6 +42,7 @@ pub struct Settings {
     /// `agent.name`
     pub name: String,
     pub http: Option<HttpSettings>,
+    pub processes: Option<ProcessSettings>,
     /// Of the log line with the program's numbers.
     pub metrics_period: Option<Duration>,
     /// Sentences for the log.
@@ -141,6 +143,7 @@ impl Settings {
             precision,
             identity,
             name,
+            processes: processes::read(packetbeat)?,
             http: telemetry::http::read(&root)?,
             metrics_period: telemetry::metrics::log_period(&root)?,
             shutdown_timeout: shutdown_timeout(packetbeat)?,
