@@ -17,7 +17,6 @@ fn the_endpoint_and_the_log_have_the_same_numbers() {
     let home = tempfile::tempdir().expect("a temporary folder can be made");
     let file = home.path().join("wirebeat.yml");
     let settings = "http: {enabled: true, host: 127.0.0.1, port: 0}\nlogging.metrics.period: 1s\nname: probe\n\
-                    queue.mem: {events: 4096, flush.min_events: 100}\n\
                     packetbeat.flows.enabled: true\npacketbeat.protocols: [{type: dns, ports: [53]}]\noutput.discard: {}\n";
     std::fs::write(&file, settings).expect("a writable folder");
     let mut child = Command::new(env!("CARGO_BIN_EXE_wirebeat"))
@@ -40,7 +39,6 @@ fn the_endpoint_and_the_log_have_the_same_numbers() {
             return rest.to_string();
         }
     };
-    line_with("queue.mem.events: 4096 has no effect");
     line_with("--cpuprofile has no effect; ");
     let address = line_with("metrics are served on ");
     let logged: Json = serde_json::from_str(&line_with("Non-zero metrics in the last 1s: ")).expect("JSON");

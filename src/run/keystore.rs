@@ -157,7 +157,7 @@ fn hidden_line(stdin: &std::io::Stdin) -> Result<Vec<u8>, String> {
     });
     let restored = tcsetattr(stdin.as_fd(), OptionalActions::Now, &before).map_err(failed);
     println!();
-    read.and_then(|_| restored)?;
+    read.and(restored)?;
     Ok(without_line_break(line))
 }
 

@@ -63,7 +63,7 @@ impl Metrics {
                 }
                 _ => value.clone(),
             };
-            (value != Json::from(0u64)).then_some((name.as_str(), value))
+            (value != 0u64).then_some((name.as_str(), value))
         });
         nested(changed)
     }
@@ -78,10 +78,11 @@ fn nested<'a>(values: impl Iterator<Item = (&'a str, Json)>) -> Json {
 fn insert(branch: &mut Map<String, Json>, name: &str, value: Json) {
     match name.split_once('.') {
         None => drop(branch.insert(name.to_owned(), value)),
-        Some((first, rest)) => match branch.entry(first).or_insert_with(|| Json::Object(Map::new())) {
-            Json::Object(below) => insert(below, rest, value),
-            // Something has this name already; numbers below it would be a slip of their author.
-            _ => {}
-        },
+        // Where a number has this name already, numbers below it would be a slip of their author.
+        Some((first, rest)) => {
+            if let Json::Object(below) = branch.entry(first).or_insert_with(|| Json::Object(Map::new())) {
+                insert(below, rest, value);
+            }
+        }
     }
 }

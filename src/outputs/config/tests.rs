@@ -249,6 +249,7 @@ setup.template:
     assert_eq!(settings.shipper.backoff_maximum_ns, 3_000_000_000);
     assert_eq!(settings.shipper.flush_interval_ns, 1_000_000_000);
     assert_eq!((settings.queue.events, settings.queue.flush_min_events), (Some(64), 32));
+    assert!(settings.warnings.iter().any(|text| text.starts_with("queue.mem.events: 64 has no effect")));
     assert_eq!(options.flush_min_events, 32);
     assert_eq!(settings.routing.destination, None);
 }

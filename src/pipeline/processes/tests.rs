@@ -11,7 +11,7 @@ use std::time::Instant;
 const LOCAL: &str = "127.0.0.1";
 
 fn event(carrier: &'static str, source: (&str, u16), destination: (&str, u16)) -> Event {
-    let mut event = Event::new(Arc::new(Schema::new([].into_iter())));
+    let mut event = Event::new(Arc::new(Schema::new([])));
     event.constant(field::NETWORK_TRANSPORT, carrier);
     event.address(field::SOURCE_IP, source.0.parse().unwrap());
     event.unsigned(field::SOURCE_PORT, source.1.into());
