@@ -5,6 +5,7 @@ mod support;
 
 use std::path::{Path, PathBuf};
 
+use serde_json::Value as Json;
 use support::capture::{Capture, ETHERNET, Frame, Unit};
 use support::events::{Flows, difference, normalised};
 use support::jumbo;
@@ -277,10 +278,14 @@ fn same(expected: &Outcome, found: &Outcome, what: &str) {
 
 /// A counter at the end of a run.
 fn metric(outcome: &Outcome, name: &str) -> u64 {
-    let line = outcome.stderr.lines().find_map(|line| line.split_once("Total metrics: ")).map(|(_, rest)| rest);
-    let line = line.unwrap_or_else(|| panic!("no metrics in the log: {}", outcome.stderr));
-    let value = line.split([' ', '"']).find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
-    value.map_or(0, |value| value.parse().expect("a counter is a number"))
+    let totals = outcome.stderr.lines().find_map(|line| {
+        let record: Json = serde_json::from_str(line).ok()?;
+        serde_json::from_str::<Json>(record["message"].as_str()?.strip_prefix("Total metrics: ")?).ok()
+    });
+    let totals = totals.unwrap_or_else(|| panic!("no metrics:\n{}", outcome.stderr));
+    totals
+        .pointer(&format!("/wirebeat/{}", name.replace('.', "/")))
+        .map_or(0, |value| value.as_u64().expect("a number"))
 }
 
 fn folder() -> tempfile::TempDir {

@@ -178,6 +178,73 @@ fn several_interfaces_and_a_dump_of_the_first() {
     assert_eq!(sorted(frames(&dumped[0])), sorted(sent));
 }
 
+#[test]
+fn a_protocol_that_is_pinned_to_an_interface_sees_no_other() {
+    let Some(namespace) = Namespace::new() else { return };
+    // Both interfaces see the same packets; each has protocols of its own.
+    let mut running = namespace.start(&format!(
+        "packetbeat.interfaces:\n- {{device: {RECEIVING}, type: af_packet}}\n- {{device: {SENDING}, type: pcap}}\n\
+         packetbeat.flows.enabled: true\n\
+         packetbeat.protocols:\n\
+         - {{type: dns, ports: [53], tags: [receiving], interface.device: {RECEIVING}}}\n\
+         - {{type: dns, ports: [5300], tags: [sending], interface.device: {SENDING}}}\n\
+         - {{type: http, ports: [80], interface.device: wbnone}}\n"
+    ));
+    running.wait_for("from which nothing is captured, and has no effect");
+    running.wait_for(&format!("capturing on {SENDING}"));
+    let sent = frames(&recorded("dns/types.pcap"));
+    let count = sent.len() as u64;
+    namespace.send(SENDING, sent);
+    settle();
+    let finished = running.stop();
+    assert!(finished.success && !finished.log.contains("a balance does not hold"), "{}", finished.log);
+    assert_eq!(finished.summary("received"), 2 * count, "{}", finished.log);
+    let mut events = 0;
+    for event in finished.events.iter().filter(|event| event["type"] == "dns") {
+        assert_eq!(event["tags"], serde_json::json!(["receiving"]), "{event}");
+        events += 1;
+    }
+    // Every query is there once, not twice.
+    let names: std::collections::BTreeSet<_> =
+        finished.events.iter().map(|event| format!("{}{}", event["dns"]["id"], event["source"]["port"])).collect();
+    assert!(events > 10 && names.len() >= events, "{events} events: {names:?}");
+}
+
+#[test]
+fn events_name_the_processes_of_the_machine() {
+    let Some(namespace) = Namespace::new() else { return };
+    let mut running = namespace.start(
+        "packetbeat.interfaces: {device: lo, type: af_packet}\npacketbeat.flows.enabled: true\n\
+         packetbeat.protocols: [{type: dns, ports: [5353]}]\n\
+         packetbeat.procs: {enabled: true, monitored: [{process: tester, cmdline_grep: live_program}]}\n",
+    );
+    running.wait_for("capturing on lo");
+    settle();
+    // Both ends are sockets of this test.
+    namespace.inside(|| {
+        let bind = |port| std::net::UdpSocket::bind(("127.0.0.1", port)).expect("a free port");
+        let (server, client) = (bind(5353), bind(0));
+        let mut query =
+            b"\x12\x34\x01\x00\x00\x01\x00\x00\x00\x00\x00\x00\x01a\x07example\x00\x00\x01\x00\x01".to_vec();
+        client.send_to(&query, server.local_addr().expect("bound")).expect("a datagram is sent");
+        std::thread::sleep(Duration::from_millis(2500));
+        query[2] = 0x81;
+        server.send_to(&query, client.local_addr().expect("bound")).expect("a datagram is sent");
+    });
+    settle();
+    let finished = running.stop();
+    assert!(finished.success && !finished.log.contains("a balance does not hold"), "{}", finished.log);
+    for (kind, parent) in [("dns", "/process/parent/pid"), ("flow", "/process/ppid")] {
+        let event = finished.events.iter().find(|event| event["type"] == kind && event["destination"]["port"] == 5353);
+        let event = event.unwrap_or_else(|| panic!("no {kind}: {:#?}", finished.events));
+        for place in ["/process/pid", "/source/process/pid", "/destination/process/pid"] {
+            assert_eq!(event.pointer(place), Some(&std::process::id().into()), "{place}: {event:#}");
+        }
+        assert_eq!(event["process"]["name"], "tester", "{event:#}");
+        assert!(event.pointer(parent).is_some() && event["process"]["start"].is_string(), "{event:#}");
+    }
+}
+
 fn sorted(mut frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     frames.sort();
     frames

@@ -50,11 +50,12 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Set up the index template, pipelines and dashboards (not built yet)
+    /// Load the index template
     Setup {
         #[arg(long, hide = true)]
         dashboards: bool,
-        #[arg(long, hide = true)]
+        /// Load the index template, which happens without this flag too
+        #[arg(long)]
         index_management: bool,
         #[arg(long, hide = true)]
         pipelines: bool,
@@ -65,7 +66,7 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Manage the secrets keystore (not built yet)
+    /// Manage the secrets keystore
     Keystore {
         #[command(subcommand)]
         what: KeystoreArguments,
@@ -114,7 +115,7 @@ pub enum ExportArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Print the index pattern of Kibana (not built yet)
+    /// Print the index pattern of Kibana
     IndexPattern {
         #[arg(long = "es.version", value_name = "VERSION")]
         elasticsearch_version: Option<String>,
@@ -132,7 +133,7 @@ pub enum ExportArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
-    /// Print the lifecycle policy (not built yet)
+    /// Print the lifecycle policy
     IlmPolicy {
         #[arg(long = "es.version", value_name = "VERSION")]
         elasticsearch_version: Option<String>,
@@ -154,7 +155,8 @@ pub enum KeystoreArguments {
     },
     /// Add a secret
     Add {
-        key: Option<String>,
+        #[arg(value_name = "KEY")]
+        names: Vec<String>,
         #[arg(long)]
         stdin: bool,
         #[arg(long)]
@@ -164,7 +166,8 @@ pub enum KeystoreArguments {
     },
     /// Remove a secret
     Remove {
-        key: Option<String>,
+        #[arg(value_name = "KEY")]
+        names: Vec<String>,
         #[command(flatten)]
         global: GlobalArguments,
     },

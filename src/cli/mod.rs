@@ -2,8 +2,8 @@
 //! The command line: Packetbeat's commands and flags to one [`Invocation`].
 //!
 //! What needs no configuration (help, version, completion, refusals) ends here as an [`Exit`]. A refusal's last line
-//! on stderr begins with `Exiting: ` and the status is 1, as users' scripts expect. Limit: `setup`, `keystore` and
-//! three of the exports are not built and say so.
+//! on stderr begins with `Exiting: ` and the status is 1, as users' scripts expect. Limit: dashboards
+//! and ingest pipelines are not built and say so.
 
 mod arguments;
 mod order;
@@ -12,7 +12,9 @@ mod tests;
 
 use crate::config::{PathFlags, PermissionCheck, Sources};
 use crate::telemetry::log;
-use arguments::{Arguments, CommandArguments, CompletionShell, ExportArguments, GlobalArguments, TestArguments};
+use arguments::{
+    Arguments, CommandArguments, CompletionShell, ExportArguments, GlobalArguments, KeystoreArguments, TestArguments,
+};
 use clap::error::{ContextKind, ErrorKind};
 use clap::{CommandFactory, Parser};
 use std::ffi::OsString;
@@ -41,6 +43,35 @@ pub enum Command {
     TestOutput,
     ExportConfig,
     ExportTemplate(TemplateOptions),
+    ExportIndexPattern,
+    /// The lifecycle policy, printed or written into a file below this directory.
+    ExportLifecyclePolicy(Option<PathBuf>),
+    /// Loads the index template.
+    Setup,
+    Keystore(KeystoreCommand),
+}
+
+/// The commands of `keystore`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeystoreCommand {
+    Create { overwriting: Overwriting },
+    Add { names: Vec<String>, source: SecretSource, overwriting: Overwriting },
+    Remove { names: Vec<String> },
+    List,
+}
+
+/// Whether what is there is replaced without a question (`--force`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Overwriting {
+    Asked,
+    Forced,
+}
+
+/// Where a secret comes from (`--stdin`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SecretSource {
+    Terminal,
+    Stdin,
 }
 
 /// The flags of `run`.
@@ -85,20 +116,11 @@ pub enum Publishing {
     Off,
 }
 
-/// The flags of `export template`.
+/// The flags of `export template`. `--noilm` is accepted: no template of this program names a lifecycle policy.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TemplateOptions {
     pub elasticsearch_version: Option<String>,
-    pub lifecycle: Lifecycle,
     pub directory: Option<PathBuf>,
-}
-
-/// Whether the index template names a lifecycle policy (`--noilm`).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Lifecycle {
-    #[default]
-    Named,
-    LeftOut,
 }
 
 /// The end of the program before it began: texts and the exit status.
@@ -219,12 +241,14 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
         CommandArguments::Test { what: TestArguments::Output { global } } => (Command::TestOutput, global),
         CommandArguments::Export { what } => return export(what),
         CommandArguments::Version { .. } => return Err(Exit::success(version())),
-        CommandArguments::Setup { .. } => {
-            return Err(not_built("setup", "`export template` prints the index template, which can be loaded by hand"));
+        CommandArguments::Setup { dashboards: true, .. } => {
+            return Err(not_built("setup --dashboards", "Packetbeat's dashboards fit, load them with its own command"));
         }
-        CommandArguments::Keystore { .. } => {
-            return Err(not_built("keystore", "secrets can come from environment variables as ${NAME}"));
+        CommandArguments::Setup { pipelines: true, .. } => {
+            return Err(not_built("setup --pipelines", "no ingest pipeline belongs to it, events are complete"));
         }
+        CommandArguments::Setup { global, .. } => (Command::Setup, global),
+        CommandArguments::Keystore { what } => return Ok(keystore(what)),
         CommandArguments::Completion { shell, .. } => return Err(completion(shell)),
     };
     Ok(with_global(command, global))
@@ -233,19 +257,33 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
 fn export(what: ExportArguments) -> Result<Invocation, Exit> {
     match what {
         ExportArguments::Config { global } => Ok(with_global(Command::ExportConfig, global)),
-        ExportArguments::Template { elasticsearch_version, without_lifecycle, directory, global } => {
-            let lifecycle = if without_lifecycle { Lifecycle::LeftOut } else { Lifecycle::Named };
-            let options = TemplateOptions { elasticsearch_version, lifecycle, directory };
-            Ok(with_global(Command::ExportTemplate(options), global))
+        ExportArguments::Template { elasticsearch_version, directory, global, .. } => {
+            Ok(with_global(Command::ExportTemplate(TemplateOptions { elasticsearch_version, directory }), global))
         }
-        ExportArguments::IndexPattern { .. } => {
-            Err(not_built("export index-pattern", "Packetbeat's index pattern fits, the events have the same fields"))
-        }
+        ExportArguments::IndexPattern { global, .. } => Ok(with_global(Command::ExportIndexPattern, global)),
         ExportArguments::Dashboard { .. } => {
             Err(not_built("export dashboard", "Packetbeat's command does the same, it only talks to Kibana"))
         }
-        ExportArguments::IlmPolicy { .. } => Err(not_built("export ilm-policy", "Packetbeat's policy can be used")),
+        ExportArguments::IlmPolicy { directory, global, .. } => {
+            Ok(with_global(Command::ExportLifecyclePolicy(directory), global))
+        }
     }
+}
+
+fn keystore(what: KeystoreArguments) -> Invocation {
+    let overwriting = |force| if force { Overwriting::Forced } else { Overwriting::Asked };
+    let (command, global) = match what {
+        KeystoreArguments::Create { force, global } => {
+            (KeystoreCommand::Create { overwriting: overwriting(force) }, global)
+        }
+        KeystoreArguments::Add { names, stdin, force, global } => {
+            let source = if stdin { SecretSource::Stdin } else { SecretSource::Terminal };
+            (KeystoreCommand::Add { names, source, overwriting: overwriting(force) }, global)
+        }
+        KeystoreArguments::Remove { names, global } => (KeystoreCommand::Remove { names }, global),
+        KeystoreArguments::List { global } => (KeystoreCommand::List, global),
+    };
+    with_global(Command::Keystore(command), global)
 }
 
 fn not_built(command: &str, instead: &str) -> Exit {

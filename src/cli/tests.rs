@@ -82,10 +82,24 @@ fn commands() {
             "export template --es.version 8.0.0 --noilm --dir d",
             Command::ExportTemplate(TemplateOptions {
                 elasticsearch_version: Some("8.0.0".into()),
-                lifecycle: Lifecycle::LeftOut,
                 directory: Some("d".into()),
             }),
         ),
+        ("export index-pattern --es.version 9.0.0", Command::ExportIndexPattern),
+        ("export ilm-policy --dir d", Command::ExportLifecyclePolicy(Some("d".into()))),
+        ("setup", Command::Setup),
+        ("setup --index-management --enable-all-filesets -e", Command::Setup),
+        ("keystore create", Command::Keystore(KeystoreCommand::Create { overwriting: Overwriting::Asked })),
+        (
+            "-e keystore add KEY --stdin --force",
+            Command::Keystore(KeystoreCommand::Add {
+                names: vec!["KEY".into()],
+                source: SecretSource::Stdin,
+                overwriting: Overwriting::Forced,
+            }),
+        ),
+        ("keystore remove A B", Command::Keystore(KeystoreCommand::Remove { names: vec!["A".into(), "B".into()] })),
+        ("keystore list", Command::Keystore(KeystoreCommand::List)),
     ] {
         assert_eq!(parsed(line).unwrap().command, command, "{line}");
     }
@@ -132,10 +146,9 @@ fn refusals() {
         ("--environment moon", "invalid value 'moon'"),
         ("run more words", "unknown argument: more"),
         ("completion fish", "invalid value 'fish'"),
-        ("setup --dashboards", "the command `setup` of Packetbeat is not in Wirebeat 0.1.0; "),
-        ("keystore add KEY --stdin", "the command `keystore` of Packetbeat is not in Wirebeat 0.1.0; "),
-        ("export ilm-policy", "the command `export ilm-policy` of Packetbeat"),
-        ("export index-pattern", "the command `export index-pattern` of Packetbeat"),
+        ("setup --dashboards", "the command `setup --dashboards` of Packetbeat is not in Wirebeat 0.1.0; "),
+        ("setup --index-management --pipelines", "the command `setup --pipelines` of Packetbeat is not in Wirebeat"),
+        ("keystore create KEY", "unknown argument: KEY"),
         ("export dashboard --id 1", "the command `export dashboard` of Packetbeat"),
     ] {
         let message = refused(line);

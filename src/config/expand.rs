@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! References: `${name}`, `${name:default}`, `${name:+alternative}`, `${name:?message}`, with `$$` for a dollar sign.
 //!
-//! A name is first looked for among the settings, then in the environment. A value made of text is read again in the
-//! notation of [`super::relaxed`], so that a variable can hold a list or a number. A reference without a value leaves
+//! A name is first looked for among the settings, then in the keystore, then in the environment (Beats' order). A value made
+//! of text is read again in the notation of [`super::relaxed`], so that a variable can hold a list or a number; with a
+//! secret in it, it stays text. A reference without a value leaves
 //! [`Value::Unresolved`], which is an error when the setting is read. Work and size are bounded: references to
 //! references cannot grow without end.
 
 use super::error::ConfigError;
+use super::keystore::Keystore;
 use super::relaxed;
 use super::tree::{self, MAXIMUM_DEPTH, MAXIMUM_NODES, Node, Origin, Value};
 use std::sync::Arc;
@@ -14,21 +16,29 @@ use std::sync::Arc;
 /// Looks up an environment variable.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
+/// Where names are looked for that are no settings.
+pub struct Lookup<'a> {
+    pub keystore: &'a Keystore,
+    pub environment: Environment<'a>,
+}
+
 /// The tree with every reference replaced.
-pub fn expand(root: &Node, environment: Environment<'_>) -> Node {
-    Expander::new(root, environment).node(root, "", 0)
+pub fn expand(root: &Node, lookup: &Lookup<'_>) -> Node {
+    Expander::new(root, lookup).node(root, "", 0)
 }
 
 /// One scalar with references, outside of a tree: `path.config` before there is a configuration.
-pub(crate) fn expand_at(root: &Node, path: &str, environment: Environment<'_>) -> Option<Node> {
-    Some(Expander::new(root, environment).node(root.get(path)?, path, 0))
+pub(crate) fn expand_at(root: &Node, path: &str, lookup: &Lookup<'_>) -> Option<Node> {
+    Some(Expander::new(root, lookup).node(root.get(path)?, path, 0))
 }
 
 const TOO_MUCH_TEXT: &str = "the references of the configuration make too much text";
 
 struct Expander<'a> {
     root: &'a Node,
-    environment: Environment<'a>,
+    outside: &'a Lookup<'a>,
+    /// Secrets that were put into text so far.
+    secrets_used: usize,
     /// Names being resolved, to find cycles.
     active: Vec<String>,
     /// Recursion of `node`, references included.
@@ -53,10 +63,11 @@ enum Operator {
 }
 
 impl<'a> Expander<'a> {
-    fn new(root: &'a Node, environment: Environment<'a>) -> Self {
+    fn new(root: &'a Node, outside: &'a Lookup<'a>) -> Self {
         Self {
             root,
-            environment,
+            outside,
+            secrets_used: 0,
             active: Vec::new(),
             level: 0,
             references_left: 20_000,
@@ -118,6 +129,7 @@ impl<'a> Expander<'a> {
     }
 
     fn try_text(&mut self, text: &str, origin: &Origin, depth: usize) -> Result<Value, String> {
+        let secrets_before = self.secrets_used;
         let mut pieces = Parser { rest: text, depth: 0 }.pieces(Stop::End)?;
         match pieces.as_mut_slice() {
             [] => return Ok(Value::String(String::new())),
@@ -126,6 +138,7 @@ impl<'a> Expander<'a> {
                 let name = self.join(name)?;
                 return match self.lookup(&name, depth)? {
                     Some(Found::Setting(node)) => Ok(node.value),
+                    Some(Found::Secret(text)) => Ok(Value::String(text)),
                     Some(Found::Environment(text)) => Ok(reread(&text, origin)),
                     None => Err(missing(&name)),
                 };
@@ -133,7 +146,8 @@ impl<'a> Expander<'a> {
             _ => {}
         }
         let joined = self.join(&pieces)?;
-        Ok(reread(&joined, origin))
+        // A password with a comma is no list.
+        if self.secrets_used > secrets_before { Ok(Value::String(joined)) } else { Ok(reread(&joined, origin)) }
     }
 
     /// All pieces as text.
@@ -177,7 +191,7 @@ impl<'a> Expander<'a> {
         }
         match self.lookup(name, 0)? {
             None => Ok(None),
-            Some(Found::Environment(text)) => Ok(Some(text)),
+            Some(Found::Environment(text) | Found::Secret(text)) => Ok(Some(text)),
             Some(Found::Setting(node)) => node.scalar_text().map(Some).ok_or_else(|| no_text(&node)),
         }
     }
@@ -201,7 +215,12 @@ impl<'a> Expander<'a> {
                 _ => Ok(Some(Found::Setting(expanded))),
             };
         }
-        let variable = (self.environment)(name).filter(|text| !text.is_empty());
+        if let Some(secret) = self.outside.keystore.get(name) {
+            self.secrets_used += 1;
+            self.bytes_left = self.bytes_left.checked_sub(secret.len()).ok_or(TOO_MUCH_TEXT)?;
+            return Ok(Some(Found::Secret(secret)));
+        }
+        let variable = (self.outside.environment)(name).filter(|text| !text.is_empty());
         if is_cycle && variable.is_none() {
             let chain = self.active.join(" → ");
             return Err(format!("the references go round in a circle: {chain} → {name}"));
@@ -214,6 +233,7 @@ impl<'a> Expander<'a> {
 
 enum Found {
     Setting(Node),
+    Secret(String),
     Environment(String),
 }
 

@@ -2,10 +2,11 @@
 //! From the command line to a [`Configuration`]: which files, in which order, with which rights, and the four paths.
 //!
 //! Precedence as in Beats: built-in defaults, files in the order of `-c`, `-E`, and the `--path.*` flags. A relative
-//! `-c` is relative to `path.config`. Limit: the keystore is not a source of values yet.
+//! `-c` is relative to `path.config`. References are looked for among the settings, in the keystore, in the environment.
 
 use super::error::ConfigError;
-use super::expand::{self, Environment};
+use super::expand::{self, Environment, Lookup};
+use super::keystore::Keystore;
 use super::tree::{Node, Origin, Value};
 use super::unused::UsedKeys;
 use super::yaml::{self, MAXIMUM_FILE_BYTES};
@@ -69,7 +70,8 @@ pub fn load(sources: &Sources, environment: Environment<'_>) -> Result<Configura
         written.merge(document.root);
     }
     apply_command_line(&mut written, sources)?;
-    finish(written, warnings, environment)
+    let keystore = Keystore::open(&keystore_path(&written, environment)?, sources.permissions)?;
+    finish(written, warnings, environment, keystore)
 }
 
 /// A configuration from text instead of files, for tests and for `-E` alone.
@@ -77,15 +79,33 @@ pub fn from_text(name: &str, text: &str, environment: Environment<'_>) -> Result
     let mut written = path_defaults();
     let document = yaml::parse(name, text.as_bytes())?;
     written.merge(document.root);
-    finish(written, document.warnings, environment)
+    finish(written, document.warnings, environment, Keystore::default())
 }
 
-fn finish(written: Node, warnings: Vec<String>, environment: Environment<'_>) -> Result<Configuration, ConfigError> {
-    let expanded = expand::expand(&written, environment);
+fn finish(
+    written: Node,
+    warnings: Vec<String>,
+    environment: Environment<'_>,
+    keystore: Keystore,
+) -> Result<Configuration, ConfigError> {
+    let expanded = expand::expand(&written, &Lookup { keystore: &keystore, environment });
     let mut configuration =
-        Configuration { written, expanded, used: UsedKeys::default(), warnings, paths: Paths::default() };
+        Configuration { written, expanded, used: UsedKeys::default(), warnings, paths: Paths::default(), keystore };
     configuration.paths = paths(&configuration)?;
+    // It was read before there was a configuration.
+    configuration.root().string("keystore.path")?;
     Ok(configuration)
+}
+
+/// `keystore.path`, else Packetbeat's own name in `path.data`. Secrets cannot say where they are.
+fn keystore_path(written: &Node, environment: Environment<'_>) -> Result<PathBuf, ConfigError> {
+    match early_text(written, "keystore.path", environment)?.filter(|path| !path.is_empty()) {
+        Some(path) => Ok(PathBuf::from(path)),
+        None => {
+            let data = early_text(written, "path.data", environment)?.unwrap_or_default();
+            Ok(Path::new(&data).join("packetbeat.keystore"))
+        }
+    }
 }
 
 /// Beats sets these before it reads files, so that `${path.data}` works everywhere.
@@ -123,13 +143,20 @@ fn apply_command_line(root: &mut Node, sources: &Sources) -> Result<(), ConfigEr
 fn configuration_directory(sources: &Sources, environment: Environment<'_>) -> Result<PathBuf, ConfigError> {
     let mut root = path_defaults();
     apply_command_line(&mut root, sources)?;
-    let Some(node) = expand::expand_at(&root, "path.config", environment) else {
-        return Ok(PathBuf::from("."));
+    let directory = early_text(&root, "path.config", environment)?;
+    Ok(PathBuf::from(directory.unwrap_or_else(|| ".".to_owned())))
+}
+
+/// A path that is needed before there is a configuration.
+fn early_text(root: &Node, key: &str, environment: Environment<'_>) -> Result<Option<String>, ConfigError> {
+    let lookup = Lookup { keystore: &Keystore::default(), environment };
+    let Some(node) = expand::expand_at(root, key, &lookup).filter(|node| node.value != Value::Null) else {
+        return Ok(None);
     };
     match (&node.value, node.scalar_text()) {
-        (_, Some(directory)) => Ok(PathBuf::from(directory)),
+        (_, Some(path)) => Ok(Some(path)),
         (Value::Unresolved(error), _) => Err(ConfigError::clone(error)),
-        _ => Err(ConfigError::at(&node.origin, "path.config", format!("found {}, expected a directory", node.found()))),
+        _ => Err(ConfigError::at(&node.origin, key, format!("found {}, expected a path", node.found()))),
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Settings: YAML files, `-E` and `${…}` in, typed and checked values out.
 //!
-//! The way of a setting: `load` chooses and reads files, `yaml` and `scalar` make a `tree` of it, `overrides` puts
+//! The way of a setting: `load` chooses and reads files and the `keystore`, `yaml` and `scalar` make a `tree` of it, `overrides` puts
 //! `-E` on top, `expand` replaces references, `section` reads typed values and remembers which, `unused` warns of the
 //! others. What a setting means is the business of the module that reads it. Limits of size and depth hold
 //! everywhere; no input makes the program panic or grow without end.
@@ -9,6 +9,7 @@
 mod error;
 mod expand;
 mod export;
+pub mod keystore;
 pub mod known;
 mod load;
 mod overrides;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use error::ConfigError;
 pub use expand::Environment;
+pub use keystore::Keystore;
 pub use load::{DEFAULT_FILES, PathFlags, Paths, PermissionCheck, Sources, load};
 pub use section::Section;
 pub use tree::{MAXIMUM_DEPTH, MAXIMUM_NODES, Node, Origin, Value};
@@ -39,6 +41,7 @@ pub struct Configuration {
     used: UsedKeys,
     warnings: Vec<String>,
     paths: Paths,
+    keystore: Keystore,
 }
 
 impl Configuration {
@@ -60,6 +63,11 @@ impl Configuration {
     /// `path.home`, `path.config`, `path.data` and `path.logs`.
     pub fn paths(&self) -> &Paths {
         &self.paths
+    }
+
+    /// The secrets that references may name (`keystore.path`, else `packetbeat.keystore` in `path.data`).
+    pub fn keystore(&self) -> &Keystore {
+        &self.keystore
     }
 
     /// What deserves a warning so far: keys written twice, and every setting that nobody has read. Call it after all

@@ -28,7 +28,12 @@ fn overridden(text: &str, arguments: &[&str]) -> Result<Node, ConfigError> {
     for argument in arguments {
         overrides::apply(&mut root, argument)?;
     }
-    Ok(expand::expand(&root, &|_| None))
+    Ok(expanded(&root))
+}
+
+/// With no keystore and no environment.
+fn expanded(root: &Node) -> Node {
+    expand::expand(root, &expand::Lookup { keystore: &Keystore::default(), environment: &|_| None })
 }
 
 mod yaml_values {
@@ -288,267 +293,11 @@ mod overriding {
     }
 }
 
-mod references {
-    use super::*;
+mod references;
 
-    #[test]
-    fn settings_environment_and_defaults() {
-        let text = r#"
-base: {port: 9200, list: [1, 2]}
-host: "${HOST}"
-hosts: ["${HOST}:${base.port}", "${OTHER:other:1}"]
-same: ${base.list}
-port: ${PORT}
-flag: ${FLAG:false}
-many: ${MANY}
-object: "${NONE:}${OBJECT}"
-nested: ${A:${B:${HOST}}}
-alternative: "x${HOST:+yes}${NONE:+no}"
-escaped: "$${HOST} $$5 a$b ${HOST:$}}"
-dollar: pa$$word
-end: 5$
-loose: "${BRACKET}"
-"#;
-        let variables = [
-            ("HOST", "h1"),
-            ("PORT", "8080"),
-            ("MANY", "a:1,b:2"),
-            ("OBJECT", "{a: 1}"),
-            ("EMPTY", ""),
-            ("BRACKET", "[secret"),
-        ];
-        let config = with_environment(text, &variables);
-        let root = config.root();
-        assert_eq!(root.string("host").unwrap().unwrap(), "h1");
-        assert_eq!(root.strings("hosts").unwrap().unwrap(), ["h1:9200", "other:1"]);
-        assert_eq!(root.ports("same").unwrap().unwrap(), [1, 2]);
-        assert_eq!(root.integer("port").unwrap(), Some(8080));
-        assert_eq!(root.boolean("flag").unwrap(), Some(false));
-        assert_eq!(root.strings("many").unwrap().unwrap(), ["a:1", "b:2"]);
-        assert_eq!(root.section("object").unwrap().unwrap().integer("a").unwrap(), Some(1));
-        assert_eq!(root.string("nested").unwrap().unwrap(), "h1");
-        assert_eq!(root.string("alternative").unwrap().unwrap(), "xyes");
-        assert_eq!(root.string("escaped").unwrap().unwrap(), "${HOST} $5 a$b h1");
-        assert_eq!(root.string("dollar").unwrap().unwrap(), "pa$word");
-        assert_eq!(root.string("end").unwrap().unwrap(), "5$");
-        assert_eq!(root.string("loose").unwrap().unwrap(), "[secret");
-    }
+mod secrets;
 
-    #[test]
-    fn a_missing_variable_names_file_line_and_key_when_it_is_read() {
-        let config = configuration("output:\n  file:\n    path: ${NOWHERE}\n    filename: x\n");
-        let file = config.section("output.file").unwrap().unwrap();
-        assert_eq!(file.string("filename").unwrap().unwrap(), "x");
-        assert_eq!(
-            file.string("path").unwrap_err().to_string(),
-            "packetbeat.yml:3: output.file.path: ${NOWHERE} is neither a setting nor an environment variable with a value, and has no default"
-        );
-        assert!(file.node().is_err());
-    }
-
-    #[test]
-    fn refusals() {
-        let refusal = |text: &str| configuration(text).root().string("a").unwrap_err().to_string();
-        assert_eq!(
-            refusal("a: ${X:?set X to the host}\n"),
-            "packetbeat.yml:1: a: ${X} has no value: set X to the host"
-        );
-        assert!(refusal("a: ${X\n").contains("a '}' is missing after '${'"));
-        assert!(refusal("a: ${}\n").contains("empty name"));
-        assert!(refusal("a: x${m}\nm: {b: 1}\n").contains("${m} is a map, expected a value that fits into text"));
-        assert!(refusal("a: ${b}\nb: ${c}\nc: ${a}\n").contains("go round in a circle: b → c → a → b"));
-        assert!(refusal("a: x${a}\n").contains("go round in a circle"));
-        assert!(refusal("a: ${m}\nm: {b: {c: '${m}'}}\n").contains("expected text"));
-        let inner = configuration("m: {b: {c: '${m}'}}\n").root().string("m.b.c").unwrap_err().to_string();
-        assert!(inner.contains("packetbeat.yml:1: m.b.c: "), "{inner}");
-    }
-
-    #[test]
-    fn a_setting_may_come_from_a_variable_of_its_own_name() {
-        let config = with_environment("name: ${name}\n", &[("name", "probe")]);
-        assert_eq!(config.root().string("name").unwrap().unwrap(), "probe");
-    }
-
-    #[test]
-    fn bombs_are_refused() {
-        let mut text = String::from("a0: xxxxxxxxxxxxxxxx\nm0: {a: 1}\n");
-        for level in 1..30 {
-            let (text_before, map_before) = (format!("${{a{}}}", level - 1), format!("${{m{}}}", level - 1));
-            text.push_str(&format!("a{level}: {}\n", text_before.repeat(10)));
-            text.push_str(&format!("m{level}: {{a: '{map_before}', b: '{map_before}'}}\n"));
-        }
-        let config = configuration(&text);
-        let root = config.root();
-        assert!(root.string("a29").is_err());
-        assert!(root.section("m29").unwrap().unwrap().node().is_err());
-        let chain: String = (0..200).map(|n| format!("c{n}: ${{c{}}}\n", n + 1)).collect();
-        let config = configuration(&chain);
-        assert!(config.root().string("c0").unwrap_err().to_string().contains("chain of more than 32"));
-        let nested = format!("a: {}x{}\n", "${A:".repeat(5_000), "}".repeat(5_000));
-        assert!(configuration(&nested).root().string("a").unwrap_err().to_string().contains("nested deeper"));
-    }
-}
-
-mod typed_reading {
-    use super::*;
-
-    const TEXT: &str = "
-flag: on
-quoted: 'true'
-number: 12
-quoted_number: '0x10'
-half: 1.5
-whole: 1e3
-name: 2.10
-one: a
-many: [a, 1, true]
-ports: [80, '443']
-port: 53
-timeout: 30
-short: 1m30.5s
-negative: -1s
-size: 10GB
-binary: 1.5 MiB
-mode: Hash
-nothing:
-section: {a: 1, b.c: x}
-list:
-- {a: 1}
-- {a: 2}
-headers: {X-Dotted.Name: a, Other: 3}
-";
-
-    #[test]
-    fn conversions() {
-        let config = configuration(TEXT);
-        let root = config.root();
-        assert_eq!(root.boolean("flag").unwrap(), Some(true));
-        assert_eq!(root.boolean("quoted").unwrap(), Some(true));
-        assert_eq!(root.integer("number").unwrap(), Some(12));
-        assert_eq!(root.unsigned("quoted_number", 0..=16).unwrap(), Some(16));
-        assert_eq!(root.integer("whole").unwrap(), Some(1000));
-        assert_eq!(root.float("half").unwrap(), Some(1.5));
-        assert_eq!(root.float("number").unwrap(), Some(12.0));
-        assert_eq!(root.string("name").unwrap().unwrap(), "2.1");
-        assert_eq!(root.strings("one").unwrap().unwrap(), ["a"]);
-        assert_eq!(root.strings("many").unwrap().unwrap(), ["a", "1", "true"]);
-        assert_eq!(root.ports("ports").unwrap().unwrap(), [80, 443]);
-        assert_eq!(root.ports("port").unwrap().unwrap(), [53]);
-        assert_eq!(root.duration("timeout").unwrap(), Some(Duration::from_secs(30)));
-        assert_eq!(root.duration("short").unwrap(), Some(Duration::from_millis(90_500)));
-        assert_eq!(root.duration_ns("negative").unwrap(), Some(-1_000_000_000));
-        assert_eq!(root.duration_with_unit_ns("negative").unwrap(), Some(-1_000_000_000));
-        assert_eq!(root.bytes("size").unwrap(), Some(10_000_000_000));
-        assert_eq!(root.bytes("binary").unwrap(), Some(1_572_864));
-        assert_eq!(root.bytes("number").unwrap(), Some(12));
-        assert_eq!(root.choice("mode", &[("hash", 1), ("random", 2)]).unwrap(), Some(1));
-        assert_eq!(root.boolean("nothing").unwrap(), None);
-        assert_eq!(root.boolean("absent.deeper").unwrap(), None);
-        assert!(root.section("nothing").unwrap().is_none());
-        let items = root.list("list").unwrap();
-        assert_eq!(items[1].path(), "list.1");
-        assert_eq!(items[1].integer("a").unwrap(), Some(2));
-        assert_eq!(root.list("one").unwrap()[0].text().unwrap(), "a");
-        let headers = root.string_map("headers").unwrap().unwrap();
-        assert_eq!(headers, [("X-Dotted.Name".into(), "a".into()), ("Other".into(), "3".into())]);
-        assert_eq!(root.string("section.b.c").unwrap().unwrap(), "x");
-        let keys: Vec<&str> = root.section("section").unwrap().unwrap().entries().iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, ["a", "b"]);
-    }
-
-    #[test]
-    fn each_refusal_says_what_was_found_and_what_is_accepted() {
-        let text = "a:\n  b: maybe\n  n: {x: 1}\n  p: [70000]\n  q: [-1, 3]\n  i: 1.5\n  u: 5\n  d: abc\n  m: -1\n";
-        let config = configuration(text);
-        let a = config.section("a").unwrap().unwrap();
-        for (error, expected) in [
-            (a.boolean("b").unwrap_err(), "packetbeat.yml:2: a.b: found \"maybe\", expected true or false"),
-            (a.string("n").unwrap_err(), "packetbeat.yml:3: a.n: found a map, expected text"),
-            (a.strings("n").unwrap_err(), "packetbeat.yml:3: a.n: found a map, expected text or a list of texts"),
-            (
-                a.ports("p").unwrap_err(),
-                "packetbeat.yml:4: a.p: found 70000, expected ports, each an integer from 0 to 65535",
-            ),
-            (
-                a.ports("q").unwrap_err(),
-                "packetbeat.yml:5: a.q: found -1, expected ports, each an integer from 0 to 65535",
-            ),
-            (a.integer("i").unwrap_err(), "packetbeat.yml:6: a.i: found 1.5, expected an integer"),
-            (a.unsigned("u", 1..=4).unwrap_err(), "packetbeat.yml:7: a.u: found 5, expected an integer from 1 to 4"),
-            (
-                a.unsigned("m", 0..=u64::MAX).unwrap_err(),
-                "packetbeat.yml:9: a.m: found -1, expected an integer of 0 or more",
-            ),
-            (a.float("d").unwrap_err(), "packetbeat.yml:8: a.d: found \"abc\", expected a number"),
-            (
-                a.duration_ns("d").unwrap_err(),
-                "packetbeat.yml:8: a.d: found \"abc\", expected a duration such as 30s or 1m30s",
-            ),
-            (
-                a.duration("m").unwrap_err(),
-                "packetbeat.yml:9: a.m: found -1, expected a duration of 0 or more such as 30s or 1m30s",
-            ),
-            (
-                a.duration_with_unit_ns("m").unwrap_err(),
-                "packetbeat.yml:9: a.m: found -1, expected a duration with its unit such as 30s or 1m30s",
-            ),
-            (
-                a.bytes("d").unwrap_err(),
-                "packetbeat.yml:8: a.d: found \"abc\", expected a size such as 4096, 10MB or 1GiB",
-            ),
-            (
-                a.choice("d", &[("x", ()), ("y", ())]).unwrap_err(),
-                "packetbeat.yml:8: a.d: found \"abc\", expected one of x, y",
-            ),
-            (a.section("d").unwrap_err(), "packetbeat.yml:8: a.d: found \"abc\", expected a map"),
-            (a.string_map("d").unwrap_err(), "packetbeat.yml:8: a.d: found \"abc\", expected a map"),
-            (a.list("n").unwrap()[0].text().unwrap_err(), "packetbeat.yml:3: a.n: found a map, expected text"),
-            (a.refuse_key("u", "too many"), "packetbeat.yml:7: a.u: too many"),
-            (a.refuse_key("absent", "is required"), "packetbeat.yml:1: a.absent: is required"),
-            (a.refuse("no"), "packetbeat.yml:1: a: no"),
-        ] {
-            assert_eq!(error.to_string(), expected);
-        }
-    }
-
-    #[test]
-    fn durations_and_sizes() {
-        for (text, expected) in [
-            ("1h", Some(3_600_000_000_000)),
-            ("1h30m", Some(5_400_000_000_000)),
-            ("1.5ms", Some(1_500_000)),
-            (".5s", Some(500_000_000)),
-            ("1µs", Some(1_000)),
-            ("-2ns", Some(-2)),
-            ("+3us", Some(3_000)),
-            ("0", Some(0)),
-            ("5", None),
-            ("", None),
-            ("-", None),
-            ("s", None),
-            ("1d", None),
-            ("1 s", None),
-            ("1.2.3s", None),
-            ("99999999999h", None),
-            ("99999999999999999999999s", None),
-        ] {
-            assert_eq!(scalar::duration_ns(text), expected, "{text}");
-        }
-        for (text, expected) in [
-            ("0", Some(0)),
-            ("512b", Some(512)),
-            ("10 MB", Some(10_000_000)),
-            ("1KiB", Some(1024)),
-            ("2tib", Some(2 << 40)),
-            ("x", None),
-            ("1XB", None),
-            ("-1MB", None),
-            ("99999999999999PB", None),
-        ] {
-            assert_eq!(scalar::size_bytes(text), expected, "{text}");
-        }
-    }
-}
+mod typed_reading;
 
 mod unread_settings {
     use super::*;
@@ -631,111 +380,7 @@ mod unread_settings {
     }
 }
 
-mod files {
-    use super::*;
-
-    fn write(directory: &Path, name: &str, text: &str) -> PathBuf {
-        let path = directory.join(name);
-        std::fs::write(&path, text).unwrap();
-        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
-        path
-    }
-
-    fn sources(directory: &Path) -> Sources {
-        let path_flags = PathFlags { home: Some(directory.to_string_lossy().into_owned()), ..PathFlags::default() };
-        Sources { path_flags, ..Sources::default() }
-    }
-
-    #[test]
-    fn later_files_and_overrides_win() {
-        let directory = tempfile::tempdir().unwrap();
-        write(directory.path(), "a.yml", "x: {a: 1, b: 1, c: 1}\nlist: [1, 2, 3]\n");
-        write(directory.path(), "b.yml", "x.b: 2\nx.c: 2\nlist: [9]\n");
-        let mut sources = sources(directory.path());
-        sources.files = vec!["a.yml".into(), directory.path().join("b.yml")];
-        sources.overrides = vec!["x.c=3".into()];
-        let config = load(&sources, &|_| None).unwrap();
-        let x = config.section("x").unwrap().unwrap();
-        assert_eq!((x.integer("a"), x.integer("b"), x.integer("c")), (Ok(Some(1)), Ok(Some(2)), Ok(Some(3))));
-        assert_eq!(config.root().ports("list").unwrap().unwrap(), [9]);
-        assert_eq!(x.refuse_key("b", "no").to_string(), format!("{}/b.yml:1: x.b: no", directory.path().display()));
-        assert_eq!(x.refuse_key("c", "no").to_string(), "-E: x.c: no");
-    }
-
-    #[test]
-    fn the_own_file_comes_before_packetbeats() {
-        let directory = tempfile::tempdir().unwrap();
-        let sources = sources(directory.path());
-        let error = load(&sources, &|_| None).unwrap_err().to_string();
-        assert!(error.contains("neither wirebeat.yml nor packetbeat.yml is in "), "{error}");
-        write(directory.path(), "packetbeat.yml", "name: p\n");
-        assert_eq!(load(&sources, &|_| None).unwrap().root().string("name").unwrap().unwrap(), "p");
-        write(directory.path(), "wirebeat.yml", "name: w\n");
-        assert_eq!(load(&sources, &|_| None).unwrap().root().string("name").unwrap().unwrap(), "w");
-    }
-
-    #[test]
-    fn paths_follow_from_home() {
-        let directory = tempfile::tempdir().unwrap();
-        write(directory.path(), "packetbeat.yml", "path.logs: /var/log/x\nfrom: ${path.data}/queue\n");
-        let mut sources = sources(directory.path());
-        sources.path_flags.data = Some("/var/lib/x".into());
-        let config = load(&sources, &|_| None).unwrap();
-        let expected = Paths {
-            home: directory.path().into(),
-            config: directory.path().into(),
-            data: "/var/lib/x".into(),
-            logs: "/var/log/x".into(),
-        };
-        assert_eq!(*config.paths(), expected);
-        assert_eq!(config.root().string("from").unwrap().unwrap(), "/var/lib/x/queue");
-        sources.path_flags = PathFlags::default();
-        sources.overrides = vec![format!("path.config={}", directory.path().display())];
-        assert_eq!(load(&sources, &|_| None).unwrap().paths().logs, PathBuf::from("/var/log/x"));
-    }
-
-    #[test]
-    fn a_file_that_others_may_write_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = write(directory.path(), "packetbeat.yml", "a: 1\n");
-        let mut sources = sources(directory.path());
-        for mode in [0o620, 0o602, 0o666] {
-            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
-            let error = load(&sources, &|_| None).unwrap_err().to_string();
-            assert!(error.starts_with("error loading config file: config file (\"packetbeat.yml\") can only be writable by the owner but the permissions are \"-rw-"), "{error}");
-            assert!(error.contains("to fix the permissions use: 'chmod go-w "), "{error}");
-        }
-        sources.permissions = PermissionCheck::Off;
-        assert!(load(&sources, &|_| None).is_ok());
-    }
-
-    #[test]
-    fn a_file_of_another_user_is_refused() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = write(directory.path(), "packetbeat.yml", "a: 1\n");
-        if std::os::unix::fs::chown(&path, Some(12_345), None).is_err() {
-            println!("skipped: only root can give a file away");
-            return;
-        }
-        let error = load(&sources(directory.path()), &|_| None).unwrap_err().to_string();
-        assert!(error.contains("must be owned by the user identifier (uid=0) or root"), "{error}");
-    }
-
-    #[test]
-    fn files_that_cannot_be_read_are_named() {
-        let directory = tempfile::tempdir().unwrap();
-        let mut sources = sources(directory.path());
-        sources.files = vec!["absent.yml".into()];
-        let error = load(&sources, &|_| None).unwrap_err().to_string();
-        assert!(
-            error.starts_with("error loading config file: ")
-                && error.ends_with("absent.yml: no such file or directory"),
-            "{error}"
-        );
-        sources.files = vec![".".into()];
-        assert!(load(&sources, &|_| None).unwrap_err().to_string().contains("is a directory, expected a file"));
-    }
-}
+mod files;
 
 mod exported {
     use super::*;
@@ -821,7 +466,7 @@ mod hostile_input {
             }
             if let Ok(document) = yaml::parse("packetbeat.yml", &bytes) {
                 accepted += 1;
-                let expanded = expand::expand(&document.root, &|_| None);
+                let expanded = expanded(&document.root);
                 assert!(expanded.depth() <= 2 * MAXIMUM_DEPTH);
                 export::yaml(&document.root);
             }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! The command `test output`: goes to each host step by step, as Packetbeat does, and says how far it came.
+//! The commands `test output` and `setup`. The first goes to each host step by step, as Packetbeat does, and says how far it came.
 //!
 //! Runs on the caller's thread and ends with the first step that fails.
 
@@ -11,17 +11,15 @@ use std::time::Duration;
 use rdkafka::producer::{BaseProducer, Producer};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
+use tokio::runtime::Runtime;
 
-use super::elasticsearch::{Client, ElasticsearchOptions, Endpoint, ProxyChoice};
+use super::elasticsearch::{Client, ElasticsearchOptions, Endpoint, ExistingTemplate, ProxyChoice, TemplateOptions};
 use super::kafka::KafkaOptions;
 use super::tls::{TlsOptions, Verification};
 
 /// Tries every host of the Elasticsearch output.
 pub fn elasticsearch(options: &ElasticsearchOptions, report: &mut dyn Write) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| format!("the HTTP client cannot be made: {error}"))?;
+    let runtime = runtime()?;
     for endpoint in &options.endpoints {
         let client = Client::new(options, endpoint)?;
         let mut steps = Steps { report, host: client.shown().to_owned() };
@@ -39,6 +37,26 @@ pub fn elasticsearch(options: &ElasticsearchOptions, report: &mut dyn Write) -> 
         }
     }
     Ok(())
+}
+
+/// Loads the index template into the first host that answers. Answers the template's name and the host.
+pub fn load_template(options: &ElasticsearchOptions) -> Result<Option<(String, String)>, String> {
+    let Some(template) = &options.template else { return Ok(None) };
+    let template = TemplateOptions { existing: ExistingTemplate::Replaced, ..template.clone() };
+    let runtime = runtime()?;
+    let mut problems = Vec::new();
+    for endpoint in &options.endpoints {
+        let client = Client::new(options, endpoint)?;
+        let loaded = runtime.block_on(async {
+            client.server().await?;
+            client.load_template(&template).await
+        });
+        match loaded {
+            Ok(_) => return Ok(Some((template.name, client.shown().to_owned()))),
+            Err(error) => problems.push(format!("{}: {error}", client.shown())),
+        }
+    }
+    Err(format!("the index template {} cannot be loaded: {}", template.name, problems.join("; ")))
 }
 
 /// Tries every broker of the Kafka output, then asks the cluster for its topics.
@@ -61,6 +79,11 @@ pub fn kafka(options: &KafkaOptions, report: &mut dyn Write) -> Result<(), Strin
     let metadata = steps.result(0, "talk to the cluster", metadata)?;
     steps.line(0, format_args!("brokers: {}", metadata.brokers().len()));
     Ok(())
+}
+
+fn runtime() -> Result<Runtime, String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| format!("the HTTP client cannot be made: {error}"))
 }
 
 fn connect_to(endpoint: &Endpoint, options: &ElasticsearchOptions, steps: &mut Steps<'_>) -> Result<(), String> {

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use super::console::{ConsoleOptions, ConsoleSink};
 use super::discard::DiscardSink;
-use super::elasticsearch::{ElasticsearchOptions, ElasticsearchSink};
+use super::elasticsearch::{ElasticsearchOptions, ElasticsearchSink, TemplateOptions};
 use super::file::{FileOptions, FileSink};
 use super::format_string::FormatString;
 use super::kafka::{KafkaOptions, KafkaSink};
@@ -48,11 +48,11 @@ pub enum OutputKind {
     Discard,
 }
 
-/// `queue.mem.*`.
+/// `queue.mem.*`. How much may wait is bounded in bytes, by the pools of chunks (`wirebeat.chunks`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct QueueOptions {
-    /// Events that may wait; what the chunks of all workers should hold together.
-    pub events: usize,
+    /// `events` as it was written, for the warning that it has no effect.
+    pub events: Option<u64>,
     /// Smallest number of events that is worth sending before the time-out.
     pub flush_min_events: usize,
     pub flush_timeout: Duration,
@@ -60,7 +60,7 @@ pub struct QueueOptions {
 
 impl Default for QueueOptions {
     fn default() -> QueueOptions {
-        QueueOptions { events: 3200, flush_min_events: 1600, flush_timeout: Duration::from_secs(10) }
+        QueueOptions { events: None, flush_min_events: 1600, flush_timeout: Duration::from_secs(10) }
     }
 }
 
@@ -120,10 +120,20 @@ pub fn read(root: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, Con
             )));
         }
     };
+    if let Some(events) = settings.queue.events {
+        settings.warnings.push(format!(
+            "queue.mem.events: {events} has no effect, because what waits is bounded in bytes (wirebeat.chunks.count and wirebeat.chunks.size)"
+        ));
+    }
     if settings.shipper.flush_interval_ns == 0 {
         settings.shipper.flush_interval_ns = 1_000_000;
     }
     Ok(settings)
+}
+
+/// The index template of `setup.template`, whatever the output and also when it is switched off (`export template`).
+pub fn template(root: &Section<'_>, known: &Known<'_>) -> Result<TemplateOptions, ConfigError> {
+    Ok(elasticsearch::read_template(root, known, false)?.unwrap_or_else(|| TemplateOptions::new(known.version)))
 }
 
 impl OutputSettings {
@@ -152,6 +162,15 @@ impl OutputSettings {
             }
             OutputKind::Discard => Box::new(DiscardSink::default()),
         })
+    }
+
+    /// The command `setup`: loads the index template, also over one that is there. Answers its name and the host, None
+    /// when `setup.template` is switched off.
+    pub fn load_template(&self) -> Result<Option<(String, String)>, String> {
+        match &self.kind {
+            OutputKind::Elasticsearch(options) => check::load_template(options),
+            _ => Err("Index management requested but the Elasticsearch output is not configured/enabled".to_owned()),
+        }
     }
 
     /// The command `test output`: tries the output step by step and writes what it finds. The error is the first

@@ -9,7 +9,7 @@ use super::publisher::EventWriter;
 use crate::flow::table::FlowEntry;
 use crate::flow::{FlowKey, Orientation, Passage, Selector, community_id};
 use crate::protocols::detect::{Candidates, Decision, Detector, ProtocolName, Sender};
-use crate::protocols::registry::{Owner, Registry, SectionNumber};
+use crate::protocols::registry::{Owner, PortTable, Registry, SectionNumber};
 use crate::protocols::{AfterGap, Carrier, Context, Direction, End, Endpoint, FlowView, Parser, Step};
 use crate::stream::held::HeldPool;
 use crate::stream::tcp::{self, Lent, Segment};
@@ -53,6 +53,8 @@ pub enum Finding {
 /// All analysed flows of a worker.
 pub struct Connections {
     registry: Arc<Registry>,
+    /// Of the interface whose packets come here.
+    ports: Arc<PortTable>,
     limits: Limits,
     idle_ns: i64,
     held: HeldPool,
@@ -70,25 +72,25 @@ pub struct Bench<'a> {
 
 impl Connections {
     /// `idle_ns` is how long an idle TCP connection is remembered at least.
-    pub fn new(registry: Arc<Registry>, limits: Limits, idle_ns: i64) -> Connections {
+    pub fn new(registry: Arc<Registry>, ports: Arc<PortTable>, limits: Limits, idle_ns: i64) -> Connections {
         let pools = registry.sections.iter().map(|_| Vec::new()).collect();
         let held = HeldPool::new(limits.held_bytes_per_worker);
-        Connections { registry, limits, idle_ns, held, slots: Vec::new(), free: Vec::new(), pools }
+        Connections { registry, ports, limits, idle_ns, held, slots: Vec::new(), free: Vec::new(), pools }
     }
 
     /// Who analyses a packet whose flow is new: by source port, then by destination port, then by its first bytes.
     pub fn owner_of(&self, decoded: &Decoded) -> Option<Owner> {
-        let registry = &self.registry;
+        let ports = &self.ports;
         match &decoded.transport {
             Transport::Tcp(tcp) => {
-                let by_port = registry.tcp_port(tcp.source_port).or_else(|| registry.tcp_port(tcp.destination_port));
-                by_port.or_else(|| registry.any_port())
+                let by_port = ports.tcp_port(tcp.source_port).or_else(|| ports.tcp_port(tcp.destination_port));
+                by_port.or_else(|| ports.any_port())
             }
             Transport::Udp { source_port, destination_port } => {
-                let by_port = registry.udp_port(*source_port).or_else(|| registry.udp_port(*destination_port));
-                by_port.or_else(|| registry.any_port())
+                let by_port = ports.udp_port(*source_port).or_else(|| ports.udp_port(*destination_port));
+                by_port.or_else(|| ports.any_port())
             }
-            Transport::Icmp { .. } | Transport::Icmp6 { .. } => registry.icmp().map(Owner::Section),
+            Transport::Icmp { .. } | Transport::Icmp6 { .. } => ports.icmp().map(Owner::Section),
             _ => None,
         }
     }
@@ -142,13 +144,12 @@ impl Connections {
         match &decoded.transport {
             Transport::Tcp(tcp) if tcp.flags.syn() => !tcp.flags.ack(),
             Transport::Tcp(tcp) => by_port(
-                self.registry.tcp_port(tcp.source_port).is_some(),
-                self.registry.tcp_port(tcp.destination_port).is_some(),
+                self.ports.tcp_port(tcp.source_port).is_some(),
+                self.ports.tcp_port(tcp.destination_port).is_some(),
             ),
-            Transport::Udp { source_port, destination_port } => by_port(
-                self.registry.udp_port(*source_port).is_some(),
-                self.registry.udp_port(*destination_port).is_some(),
-            ),
+            Transport::Udp { source_port, destination_port } => {
+                by_port(self.ports.udp_port(*source_port).is_some(), self.ports.udp_port(*destination_port).is_some())
+            }
             _ => true,
         }
     }

@@ -9,6 +9,7 @@ use super::connections::{Bench, Connections, Finding};
 use super::counters::{Counters, SharedCounters};
 use super::exchange::Exchange;
 use super::look::{Assembled, Look, PacketSpan, Payload};
+use super::processes::Carrier;
 use super::publisher::EventWriter;
 use crate::capture::{BURST, Packet, Placement, Pressure, Share, SourceStatistics, Stray};
 use crate::flow::identity::MacAddresses;
@@ -335,6 +336,15 @@ impl Lane {
     fn insert(&mut self, look: &Look, identity: Identity, number: u64, time_ns: i64) -> Option<FlowIndex> {
         let flow = self.table.insert(look.hash, look.key, look.orientation, (identity, number), time_ns)?;
         self.counters.flows_created += 1;
+        if let Some(processes) = self.writer.processes() {
+            let carrier = match look.decoded.transport {
+                Transport::Tcp(_) => Carrier::Tcp,
+                Transport::Udp { .. } => Carrier::Udp,
+                _ => return Some(flow),
+            };
+            let key = &look.key;
+            processes.notice(carrier, [(key.low.into(), key.low_port), (key.high.into(), key.high_port)]);
+        }
         Some(flow)
     }
 

@@ -6,5 +6,6 @@ pub mod counters;
 pub mod exchange;
 pub mod lane;
 pub mod look;
+pub mod processes;
 pub mod publisher;
 pub mod worker;

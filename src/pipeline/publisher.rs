@@ -2,10 +2,12 @@
 //! A worker's events: completed, processed, encoded into the current chunk, and sent to the I/O core in full chunks.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
 use super::counters::Counters;
+use super::processes::{Form, Processes};
 use crate::capture::Pressure;
 use crate::event::chunk::{Chunk, EncodedEvent};
 use crate::event::json::Encoder;
@@ -54,12 +56,18 @@ pub enum Outgoing {
 pub struct ChunkRings {
     pub full: Arc<ArrayQueue<Chunk>>,
     pub empty: Arc<ArrayQueue<Chunk>>,
+    /// Set when nobody waits for the output any more: events without room are dropped by name, also those of a file.
+    pub abandoned: Arc<AtomicBool>,
 }
 
 impl ChunkRings {
     /// Rings with `count` empty chunks.
     pub fn new(worker: u16, count: usize, chunk_bytes: usize) -> ChunkRings {
-        let rings = ChunkRings { full: Arc::new(ArrayQueue::new(count + 8)), empty: Arc::new(ArrayQueue::new(count)) };
+        let rings = ChunkRings {
+            full: Arc::new(ArrayQueue::new(count + 8)),
+            empty: Arc::new(ArrayQueue::new(count)),
+            abandoned: Arc::default(),
+        };
         for _ in 0..count {
             let _ = rings.empty.push(Chunk::new(worker, chunk_bytes));
         }
@@ -76,6 +84,8 @@ pub struct EventWriter {
     rings: ChunkRings,
     worker: u16,
     pressure: Pressure,
+    /// `packetbeat.procs` of a live source.
+    processes: Option<Arc<Processes>>,
     current: Option<Chunk>,
     /// Packet time of the oldest event in the current chunk.
     oldest_ns: i64,
@@ -91,7 +101,28 @@ impl EventWriter {
         pressure: Pressure,
     ) -> EventWriter {
         let router = Router::new(&settings.routing, event.schema());
-        EventWriter { settings, event, encoder, router, rings, worker, pressure, current: None, oldest_ns: 0 }
+        EventWriter {
+            settings,
+            event,
+            encoder,
+            router,
+            rings,
+            worker,
+            pressure,
+            processes: None,
+            current: None,
+            oldest_ns: 0,
+        }
+    }
+
+    /// Names the processes of this machine in events.
+    pub fn with_processes(mut self, processes: Option<Arc<Processes>>) -> EventWriter {
+        self.processes = processes;
+        self
+    }
+
+    pub fn processes(&self) -> Option<&Processes> {
+        self.processes.as_deref()
     }
 
     /// Lends the writer to the events of a section.
@@ -201,6 +232,7 @@ impl EventWriter {
             }
             match self.pressure {
                 Pressure::Live => return None,
+                Pressure::Lossless if self.rings.abandoned.load(Ordering::Relaxed) => return None,
                 Pressure::Lossless => std::thread::sleep(std::time::Duration::from_micros(200)),
             }
         }
@@ -259,6 +291,9 @@ impl Publisher for SectionWriter<'_> {
             }
             event.constant(field::NETWORK_DIRECTION, direction);
         }
+        if let Some(processes) = &self.writer.processes {
+            processes.enrich(event, Form::Transaction);
+        }
         self.writer.finish_event(self.section, self.now_ns, self.counters);
     }
 
@@ -278,6 +313,9 @@ impl<'a> SectionWriter<'a> {
     /// Completes the event of a flow, which has no direction.
     pub fn publish_flow(&mut self) {
         self.counters.flow_reports += 1;
+        if let Some(processes) = &self.writer.processes {
+            processes.enrich(&mut self.writer.event, Form::Flow);
+        }
         self.writer.finish_event(self.section, self.now_ns, self.counters);
     }
 }

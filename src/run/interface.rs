@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::capture::af_packet::ANY;
 use crate::config::{ConfigError, Section};
 use crate::flow::perimeter::Network;
 
@@ -22,6 +23,13 @@ pub struct Interface {
     /// How often a default route is looked up again.
     pub route_interval: Option<Duration>,
     pub places: Places,
+}
+
+impl Interface {
+    /// The text that a protocol's `interface.device` names it by.
+    pub fn pin(&self) -> &str {
+        self.device.as_deref().filter(|device| !device.is_empty()).unwrap_or(ANY)
+    }
 }
 
 /// Where settings were written, as errors about them begin.

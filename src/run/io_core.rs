@@ -7,8 +7,7 @@ use std::time::{Duration, Instant};
 
 use log::info;
 
-use super::metrics::Metrics;
-use super::{Attachment, Monitor, Shared};
+use super::{Attachment, Monitor, Shared, metrics};
 use crate::cli::{COMPATIBLE_PACKETBEAT, Publishing};
 use crate::config::Configuration;
 use crate::event::chunk::SealedChunk;
@@ -17,11 +16,14 @@ use crate::outputs::config::{Known, OutputKind, OutputSettings};
 use crate::outputs::shipper::{Shipper, ShipperOptions};
 use crate::outputs::{self, Sink};
 use crate::pipeline::counters::Counters;
+use crate::telemetry::metrics::Metrics;
 
 /// An opened output.
 pub struct Output {
     pub metadata: Metadata,
     pub html: Html,
+    /// As the configuration names it.
+    pub name: &'static str,
     shipper: Shipper,
 }
 
@@ -29,7 +31,7 @@ impl Output {
     /// An output whose sink is tried until it takes everything.
     pub fn new(metadata: Metadata, sink: Box<dyn Sink>) -> Output {
         let options = ShipperOptions { max_retries: None, ..ShipperOptions::default() };
-        Output { metadata, html: Html::Plain, shipper: Shipper::new(sink, options) }
+        Output { metadata, html: Html::Plain, name: "screen", shipper: Shipper::new(sink, options) }
     }
 }
 
@@ -70,34 +72,54 @@ pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output
     Ok(Output {
         metadata: settings.json.metadata,
         html: settings.json.html,
+        name: settings.name(),
         shipper: Shipper::new(sink, settings.shipper),
     })
 }
 
-/// How long a stop waits for events to be acknowledged, as libbeat's watchdog does.
-const SHUTDOWN: Duration = Duration::from_secs(30);
-/// Interval of the log line.
-const REPORT_INTERVAL: Duration = Duration::from_secs(30);
+/// How old the numbers of the HTTP endpoint are at most.
+const BOARD_INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) struct IoCore<'a> {
     shared: &'a Shared,
     attachments: &'a [Attachment],
     started: Instant,
-    reported: Instant,
+    /// When the last line of numbers was logged, and those numbers.
+    reported: (Instant, Metrics),
+    shown: Instant,
+    /// Since when the run has been asked to end.
+    stopping: Option<Instant>,
 }
 
 impl<'a> IoCore<'a> {
     pub fn new(shared: &'a Shared, attachments: &'a [Attachment]) -> IoCore<'a> {
         let now = Instant::now();
-        IoCore { shared, attachments, started: now, reported: now }
+        IoCore { shared, attachments, started: now, reported: (now, Metrics::default()), shown: now, stopping: None }
+    }
+
+    /// The run shall end. From now on an absent sink is waited for no longer than `packetbeat.shutdown_timeout`; when it
+    /// is over, or a second request comes, workers that wait for room drop what they cannot give away.
+    pub fn stop(&mut self) {
+        match self.stopping {
+            None => self.stopping = Some(Instant::now()),
+            Some(_) => self.abandon(),
+        }
+    }
+
+    fn abandon(&self) {
+        self.attachments.iter().for_each(|attachment| attachment.rings.abandoned.store(true, Ordering::Relaxed));
+    }
+
+    fn is_overdue(&self) -> bool {
+        self.stopping.is_some_and(|since| since.elapsed() >= self.shared.settings.shutdown_timeout)
     }
 
     /// One round; sleeps a little when there was nothing to do.
     pub fn turn(&mut self, output: &mut Output, monitor: &dyn Monitor) {
-        if self.reported.elapsed() >= REPORT_INTERVAL {
-            self.reported = Instant::now();
-            self.report(output, monitor);
+        if self.is_overdue() {
+            self.abandon();
         }
+        self.report(output, monitor);
         if !self.drain(output) {
             std::thread::sleep(Duration::from_millis(1));
         }
@@ -115,38 +137,46 @@ impl<'a> IoCore<'a> {
         busy || !progress.is_idle()
     }
 
-    /// The workers have ended: ships what is left. After a request to stop it waits for an absent sink no longer than
-    /// [`SHUTDOWN`]; a second request gives up at once.
-    pub fn finish(&mut self, mut output: Output, asked: &AtomicBool) -> Shipped {
-        let mut stopping: Option<Instant> = None;
+    /// The workers have ended: ships what is left. See [`IoCore::stop`] for how long it waits.
+    pub fn finish(&mut self, mut output: Output, monitor: &dyn Monitor, asked: &AtomicBool) -> Shipped {
         loop {
             let again = asked.swap(false, Ordering::Relaxed);
             self.drain(&mut output);
             output.shipper.flush();
-            let over = stopping.is_some_and(|since| again || since.elapsed() >= SHUTDOWN);
-            if output.shipper.is_idle() || over {
+            if output.shipper.is_idle() || self.is_overdue() || again && self.stopping.is_some() {
                 break;
             }
             if again {
-                stopping = Some(Instant::now());
+                self.stop();
             }
             std::thread::sleep(Duration::from_micros(200));
         }
+        let sink = output.shipper.sink().metrics();
         let counters = output.shipper.close("output_closed");
+        let ports = monitor.ports();
+        let totals = metrics::collect(self.shared, self.attachments, &ports, &counters, &sink, self.started);
+        info!("Total metrics: {}", totals.since(&Metrics::default()));
         Shipped { acknowledged: counters.acknowledged, dropped: counters.dropped.values().sum() }
     }
 
-    fn report(&self, output: &Output, monitor: &dyn Monitor) {
-        let settings = &self.shared.settings;
-        let mut sum = Counters::new(settings.registry.sections.len());
-        self.attachments.iter().for_each(|attachment| sum.add(&attachment.counters.read()));
+    fn report(&mut self, output: &Output, monitor: &dyn Monitor) {
+        if self.shared.settings.metrics_period.is_some_and(|period| self.reported.0.elapsed() >= period) {
+            let metrics = self.metrics(output, monitor);
+            let seconds = self.reported.0.elapsed().as_secs_f64().round();
+            info!("Non-zero metrics in the last {seconds}s: {}", metrics.since(&self.reported.1));
+            self.reported = (Instant::now(), metrics);
+        }
+        if let Some(board) = &self.shared.board
+            && self.shown.elapsed() >= BOARD_INTERVAL
+        {
+            board.put(self.metrics(output, monitor).tree(), metrics::inputs(self.attachments));
+            self.shown = Instant::now();
+        }
+    }
+
+    fn metrics(&self, output: &Output, monitor: &dyn Monitor) -> Metrics {
+        let sink = output.shipper.sink().metrics();
         let shipped = output.shipper.counters();
-        let metrics = Metrics {
-            settings,
-            ports: monitor.ports(),
-            acknowledged: shipped.acknowledged,
-            dropped: shipped.dropped_total(),
-        };
-        info!("Non-zero metrics: {}", metrics.text(&mut sum));
+        metrics::collect(self.shared, self.attachments, &monitor.ports(), shipped, &sink, self.started)
     }
 }

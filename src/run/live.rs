@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! From an interface's settings to its live sources, without DPDK.
 
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use log::{info, warn};
@@ -42,6 +43,7 @@ pub fn open(interface: &Interface, settings: &Settings) -> Result<Vec<Post<AnySo
         random: std::array::from_fn(|word| u32::from_le_bytes(std::array::from_fn(|byte| random[word * 4 + byte]))),
     };
     let workers = opening.workers;
+    let ports = Arc::new(settings.registry.on_interface(Some(interface.pin())));
     let asked = interface.device.as_deref().and_then(|device| route::asked(device).ok().flatten());
     let sources = match (asked, interface.route_interval) {
         (Some(family), Some(interval)) => {
@@ -54,7 +56,10 @@ pub fn open(interface: &Interface, settings: &Settings) -> Result<Vec<Post<AnySo
     };
     let name = if backend == Backend::AfPacket { "af_packet" } else { "libpcap" };
     info!("capturing on {device} with {name} and {workers} workers: {reason}");
-    Ok((sources.into_iter().zip(0..)).map(|(source, worker)| Post { source, worker, workers }).collect())
+    let name: Arc<str> = device.into();
+    let post =
+        |(source, worker)| Post { source, worker, workers, ports: Arc::clone(&ports), device: Some(Arc::clone(&name)) };
+    Ok((sources.into_iter().zip(0..)).map(post).collect())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

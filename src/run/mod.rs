@@ -7,10 +7,12 @@ pub mod dpdk;
 pub mod identity;
 pub mod interface;
 mod io_core;
+mod keystore;
 mod live;
 mod metrics;
 mod route;
 pub mod settings;
+mod setup;
 mod sources;
 mod tunnels;
 
@@ -22,8 +24,8 @@ use std::time::Duration;
 
 use log::{error, info, warn};
 
-use crate::capture::Source;
 use crate::capture::dpdk::PortReport;
+use crate::capture::{Pressure, Source};
 use crate::cli::{self, Command, Exit, Invocation, Publishing, RunOptions};
 use crate::config::{self, Configuration};
 use crate::event::Event;
@@ -34,8 +36,11 @@ use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
 use crate::pipeline::exchange::Exchange;
 use crate::pipeline::lane::{self, Lane, LaneSettings};
+use crate::pipeline::processes::Processes;
 use crate::pipeline::publisher::{ChunkRings, EventWriter};
 use crate::pipeline::worker::Worker;
+use crate::protocols::registry::PortTable;
+use crate::telemetry::http::{Board, Endpoint};
 use crate::telemetry::log as log_setup;
 use io_core::IoCore;
 use settings::Settings;
@@ -61,6 +66,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             log_setup::install(log).map_err(|error| error.to_string())?;
             let output = io_core::settings(&configuration, options.publishing)?;
             output.warnings.iter().for_each(|warning| warn!("{warning}"));
+            profiles(options).iter().for_each(|warning| warn!("{warning}"));
             let routing = output.routing.clone();
             let summary = run_with(&configuration, options, routing, || io_core::open(&output, None))?;
             info!("{summary}");
@@ -77,6 +83,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
         }
         // It needs no configuration; one that is there names more devices.
         Command::Devices => devices::list(load().ok().as_ref()),
+        Command::Keystore(command) => keystore::execute(command, load()?.keystore()),
         Command::ExportConfig => Ok(load()?.export()),
         Command::TestOutput => {
             let configuration = load()?;
@@ -86,8 +93,23 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             print!("{report}");
             outcome.map(|()| String::new())
         }
-        other => Err(format!("{other:?} is not built yet")),
+        Command::ExportTemplate(options) => setup::template(&load()?, options),
+        Command::ExportLifecyclePolicy(directory) => setup::lifecycle_policy(&load()?, directory.as_deref()),
+        Command::ExportIndexPattern => setup::index_pattern(&load()?),
+        Command::Setup => setup::load_template(&load()?),
     }
+}
+
+/// A sentence for each flag that profiles a Go program: this one needs nothing built in.
+fn profiles(options: &RunOptions) -> Vec<String> {
+    let process = std::process::id();
+    let flags = [
+        ("--httpprof", options.profile_address.is_some(), "/stats of http.enabled has the program's numbers"),
+        ("--cpuprofile", options.cpu_profile.is_some(), "`perf record -g -p` with its process id profiles it"),
+        ("--memprofile", options.memory_profile.is_some(), "`heaptrack -p` with its process id profiles it"),
+    ];
+    let given = flags.into_iter().filter(|(_, given, _)| *given);
+    given.map(|(flag, _, instead)| format!("{flag} has no effect; {instead} (this is process {process})")).collect()
 }
 
 /// What the threads of a run share.
@@ -100,6 +122,10 @@ struct Shared {
     /// How events are written: whether with `@metadata`.
     metadata: Metadata,
     html: Html,
+    /// The output's name.
+    output: &'static str,
+    /// What the HTTP endpoint shows, if there is one.
+    board: Option<Arc<Board>>,
 }
 
 /// A source and the worker that reads it.
@@ -109,6 +135,10 @@ struct Post<S> {
     /// with number 0 and stands together.
     worker: u16,
     workers: u16,
+    /// The protocols of the interface.
+    ports: Arc<PortTable>,
+    /// The interface; None for a file.
+    device: Option<Arc<str>>,
 }
 
 /// One worker's connections to the I/O core.
@@ -116,6 +146,10 @@ struct Attachment {
     rings: ChunkRings,
     counters: Arc<SharedCounters>,
     exchange: Arc<Exchange>,
+    processes: Option<Arc<Processes>>,
+    /// Whether it is the first of its group.
+    first: bool,
+    device: Option<Arc<str>>,
 }
 
 /// Runs with an opened output; answers the summary line.
@@ -134,7 +168,15 @@ fn run_with(
     for warning in settings.warnings.iter().chain(&configuration.warnings()) {
         warn!("{warning}");
     }
-    let (metadata, html) = (output.metadata, output.html);
+    let (metadata, html, name) = (output.metadata, output.html, output.name);
+    let board = settings.http.as_ref().map(|http| {
+        let board = Arc::new(Board::new(metrics::information(&settings), metrics::state(&settings, name)));
+        Endpoint::start(http, Arc::clone(&board)).map(|endpoint| (board, endpoint))
+    });
+    let (board, endpoint) = board.transpose()?.unzip();
+    if let Some(endpoint) = &endpoint {
+        info!("metrics are served on {}", endpoint.shown);
+    }
     plan.start(
         || {
             let lane = LaneSettings {
@@ -149,7 +191,16 @@ fn run_with(
                 chunk_age_ns: settings.bounds.chunk_age_ns,
                 flow_section: settings.registry.sections.len(),
             };
-            Shared { metadata, html, settings, lane, stop: AtomicBool::new(false), asked: signals() }
+            Shared {
+                metadata,
+                html,
+                output: name,
+                board,
+                settings,
+                lane,
+                stop: AtomicBool::new(false),
+                asked: signals(),
+            }
         },
         output,
     )
@@ -184,6 +235,7 @@ fn start<S: Source + Send>(
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
     let mut exchange = Arc::new(Exchange::new(0));
+    let processes = processes(settings, posts.iter().any(|post| post.source.pressure() == Pressure::Live));
     let attachments: Vec<Attachment> = posts
         .iter()
         .zip(0..)
@@ -195,6 +247,9 @@ fn start<S: Source + Send>(
                 rings: ChunkRings::new(number, settings.bounds.chunks, settings.bounds.chunk_bytes),
                 counters: Arc::new(SharedCounters::new(sections)),
                 exchange: Arc::clone(&exchange),
+                processes: processes.clone().filter(|_| post.source.pressure() == Pressure::Live),
+                first: post.worker == 0,
+                device: post.device.clone(),
             }
         })
         .collect();
@@ -222,7 +277,11 @@ fn start<S: Source + Send>(
         }
         monitor.begin();
         while running.iter().any(|worker| !worker.is_finished()) {
-            if signals.load(Ordering::Relaxed) || outcome.is_err() {
+            if signals.swap(false, Ordering::Relaxed) {
+                io_core.stop();
+                shared.stop.store(true, Ordering::Relaxed);
+            }
+            if outcome.is_err() {
                 shared.stop.store(true, Ordering::Relaxed);
             }
             io_core.turn(&mut output, monitor);
@@ -240,19 +299,23 @@ fn start<S: Source + Send>(
             }
         }
         let worked = started.elapsed();
-        let shipped = io_core.finish(output, signals);
+        let shipped = io_core.finish(output, monitor, signals);
         (outcome, (counters, analysed, shipped, worked))
     });
     let (mut counters, analysed, shipped, worked) = report;
-    let totals = metrics::Metrics {
-        settings,
-        ports: monitor.ports(),
-        acknowledged: shipped.acknowledged,
-        dropped: shipped.dropped,
-    };
-    info!("Total metrics: {}", totals.text(&mut counters));
+    metrics::lost_by_ports(&mut counters, &monitor.ports());
     let line = summary(&counters, &analysed, &shipped, worked);
     outcome.map(|()| line)
+}
+
+/// The table of processes, which says nothing about packets of files.
+fn processes(settings: &Settings, live: bool) -> Option<Arc<Processes>> {
+    let processes = settings.processes.clone()?;
+    if !live {
+        info!("Process watcher disabled when file input is used");
+        return None;
+    }
+    Some(Processes::start(processes, settings.events.perimeter.local.clone()))
 }
 
 fn work<S: Source>(
@@ -261,7 +324,7 @@ fn work<S: Source>(
     post: Post<S>,
     attachment: &Attachment,
 ) -> (Result<(), String>, Counters) {
-    let Post { source, worker, workers } = post;
+    let Post { source, worker, workers, ports, .. } = post;
     let settings = &shared.settings;
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
@@ -270,9 +333,14 @@ fn work<S: Source>(
         attachment.rings.clone(),
         number,
         source.pressure(),
+    )
+    .with_processes(attachment.processes.clone());
+    let connections = Connections::new(
+        Arc::clone(&settings.registry),
+        ports,
+        settings.bounds.streams,
+        settings.bounds.stream_idle_ns,
     );
-    let connections =
-        Connections::new(Arc::clone(&settings.registry), settings.bounds.streams, settings.bounds.stream_idle_ns);
     let lane = Lane::new(
         LaneSettings { workers, ..shared.lane.clone() },
         worker,

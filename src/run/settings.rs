@@ -3,10 +3,12 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
 use super::dpdk::DpdkSettings;
+use super::identity::Identity;
 use super::interface::{self, Interface};
 use crate::cli::COMPATIBLE_PACKETBEAT;
 use crate::config::{ConfigError, Configuration, Node, Section, Value as ConfigValue};
@@ -16,12 +18,14 @@ use crate::flow::identity::MacAddresses;
 use crate::flow::record::Counters as RecordCounters;
 use crate::flow::{KeyParts, RecordSettings};
 use crate::outputs::config::Routing;
+use crate::pipeline::processes::{self, ProcessSettings};
 use crate::pipeline::publisher::{EventSettings, Outgoing, Treatment};
 use crate::processors::{self, Chain, Prepared};
 use crate::protocols::registry::Detection;
 use crate::protocols::{Perimeter, Registry};
 use crate::stream::Limits;
 use crate::stream::fragments::FragmentLimits;
+use crate::telemetry::{self, http::HttpSettings};
 use crate::wire::Tunneling;
 
 /// Everything that is read before anything starts.
@@ -34,6 +38,15 @@ pub struct Settings {
     pub bounds: Bounds,
     pub dpdk: DpdkSettings,
     pub precision: Precision,
+    /// How long a stop waits for events to be acknowledged.
+    pub shutdown_timeout: Duration,
+    pub identity: Identity,
+    /// `agent.name`
+    pub name: String,
+    pub http: Option<HttpSettings>,
+    pub processes: Option<ProcessSettings>,
+    /// Of the log line with the program's numbers.
+    pub metrics_period: Option<Duration>,
     /// Sentences for the log.
     pub warnings: Vec<String>,
 }
@@ -86,7 +99,9 @@ impl Settings {
         };
         sections.push(flow_extras);
         let general = Extras::read(&root, &mut warnings)?;
-        let sensor = sensor(&root, configuration)?;
+        let identity = Identity::read(&configuration.paths().data);
+        let name = sensor_name(&root)?;
+        let sensor = sensor(&name, &identity);
 
         let names: Vec<String> = sections
             .iter()
@@ -134,6 +149,12 @@ impl Settings {
             bounds,
             dpdk: DpdkSettings::read(&root)?,
             precision,
+            identity,
+            name,
+            processes: processes::read(packetbeat)?,
+            http: telemetry::http::read(&root)?,
+            metrics_period: telemetry::metrics::log_period(&root)?,
+            shutdown_timeout: shutdown_timeout(packetbeat)?,
             warnings,
         })
     }
@@ -145,7 +166,8 @@ impl Settings {
         match (self.records, self.registry.detection) {
             (Some(_), _) | (None, Detection::On) => None,
             (None, Detection::Off) => {
-                self.registry.bpf_filter(interface.with_vlans, &super::tunnels::filter_terms(&self.bounds.tunneling))
+                let tunnels = super::tunnels::filter_terms(&self.bounds.tunneling);
+                self.registry.bpf_filter(Some(interface.pin()), interface.with_vlans, &tunnels)
             }
         }
     }
@@ -229,6 +251,17 @@ fn json_of(node: &Node, keep_null: bool) -> Result<Option<Json>, ConfigError> {
     }))
 }
 
+/// `packetbeat.shutdown_timeout`; without one, or with 0 or less, the 30 s of libbeat's watchdog.
+fn shutdown_timeout(packetbeat: Option<&Section<'_>>) -> Result<Duration, ConfigError> {
+    let timeout_ns = match packetbeat {
+        Some(packetbeat) => packetbeat.duration_ns("shutdown_timeout")?,
+        None => None,
+    };
+    let positive =
+        timeout_ns.and_then(|timeout_ns| u64::try_from(timeout_ns).ok()).filter(|timeout_ns| *timeout_ns > 0);
+    Ok(positive.map_or(Duration::from_secs(30), Duration::from_nanos))
+}
+
 fn record_settings(flows: &Section<'_>) -> Result<RecordSettings, ConfigError> {
     const SECOND_NS: i64 = 1_000_000_000;
     let timeout_ns = flows.duration_with_unit_ns("timeout")?.unwrap_or(30 * SECOND_NS);
@@ -306,10 +339,8 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
 }
 
 /// The fields that name this sensor.
-fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(String, Json)>, ConfigError> {
-    let name = sensor_name(root)?;
-    let identity = super::identity::Identity::read(&configuration.paths().data);
-    Ok(vec![
+fn sensor(name: &str, identity: &Identity) -> Vec<(String, Json)> {
+    vec![
         ("@metadata.beat".to_string(), json!("packetbeat")),
         ("@metadata.type".to_string(), json!("_doc")),
         ("@metadata.version".to_string(), json!(COMPATIBLE_PACKETBEAT)),
@@ -321,7 +352,7 @@ fn sensor(root: &Section<'_>, configuration: &Configuration) -> Result<Vec<(Stri
         ("agent.build.original".to_string(), json!(format!("wirebeat {}", env!("CARGO_PKG_VERSION")))),
         ("ecs.version".to_string(), json!("8.0.0")),
         ("host.name".to_string(), json!(name)),
-    ])
+    ]
 }
 
 /// `name` of the configuration, else the host's.
@@ -329,7 +360,7 @@ pub fn sensor_name(root: &Section<'_>) -> Result<String, ConfigError> {
     Ok(root.string("name")?.unwrap_or_else(host_name))
 }
 
-fn host_name() -> String {
+pub fn host_name() -> String {
     std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_string()
 }
 

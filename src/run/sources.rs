@@ -4,6 +4,7 @@
 //! Limit: with a DPDK interface all interfaces are DPDK's, so that its workers stay of one kind.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::interface::Interface;
 use super::settings::Settings;
@@ -16,6 +17,7 @@ use crate::capture::filter::PacketFilter;
 use crate::capture::{Share, Source};
 use crate::cli::{self, RunOptions};
 use crate::flow::Secret;
+use crate::protocols::registry::PortTable;
 
 /// The sources of a run: opened, but for DPDK's, which live as long as their hardware.
 pub struct Plan {
@@ -28,7 +30,7 @@ enum Sources {
     File(Vec<Post<FileSource>>),
     /// One or more interfaces of the kernel, or files among them.
     Fallback(Vec<Post<AnySource>>),
-    Dpdk(HardwarePlan),
+    Dpdk(HardwarePlan, Arc<PortTable>),
 }
 
 /// Decides on the sources. The flags of the command line belong to the first interface, as in Packetbeat.
@@ -40,13 +42,16 @@ pub fn plan(settings: &Settings, options: &RunOptions, secret: Secret) -> Result
 
 fn sources(settings: &Settings, options: &RunOptions, secret: Secret) -> Result<Sources, String> {
     if options.file.is_none() && settings.interfaces.iter().any(dpdk::is_dpdk) {
-        return dpdk::plan(settings, &settings.interfaces, options, secret).map(Sources::Dpdk);
+        return dpdk_sources(settings, options, secret);
     }
     let default = [Interface::default()];
     let interfaces = if settings.interfaces.is_empty() { &default[..] } else { &settings.interfaces };
     let files: Vec<Option<FilePlan>> = (interfaces.iter().enumerate())
         .map(|(place, interface)| FilePlan::of(interface, settings, options, place == 0))
         .collect();
+    let devices: Vec<Option<&str>> =
+        interfaces.iter().zip(&files).map(|(interface, file)| file.is_none().then(|| interface.pin())).collect();
+    settings.registry.idle_sections(&devices).iter().for_each(|warning| log::warn!("{warning}"));
     if let [Some(file)] = &files[..] {
         return file.open(|source| source).map(Sources::File);
     }
@@ -58,6 +63,24 @@ fn sources(settings: &Settings, options: &RunOptions, secret: Secret) -> Result<
         });
     }
     Ok(Sources::Fallback(posts))
+}
+
+/// All ports are one group of workers, whose flows do not tell where a packet came from.
+fn dpdk_sources(settings: &Settings, options: &RunOptions, secret: Secret) -> Result<Sources, String> {
+    let interfaces = &settings.interfaces;
+    let registry = &settings.registry;
+    if interfaces.len() > 1
+        && let Some(pinned) = registry.sections.iter().find(|configured| configured.device.is_some())
+    {
+        return Err(format!(
+            "{}: protocol {} is pinned to an interface, which is not possible with several DPDK interfaces in one run",
+            pinned.origin, pinned.descriptor.name
+        ));
+    }
+    let device = interfaces.first().map(Interface::pin);
+    registry.idle_sections(&[device]).iter().for_each(|warning| log::warn!("{warning}"));
+    let plan = dpdk::plan(settings, interfaces, options, secret)?;
+    Ok(Sources::Dpdk(plan, Arc::new(registry.on_interface(device))))
 }
 
 /// Checks the sources for `test config`.
@@ -75,6 +98,8 @@ struct FilePlan {
     filter: Option<String>,
     /// Where the filter was written.
     place: String,
+    /// A file is no interface: what is pinned to one does not see it, as in Packetbeat.
+    ports: Arc<PortTable>,
 }
 
 impl FilePlan {
@@ -97,6 +122,7 @@ impl FilePlan {
             workers: if pace == Pace::OneAtATime { 1 } else { settings.bounds.workers.unwrap_or(1) },
             filter: interface.bpf_filter.clone().filter(|_| settings.bounds.filter_files),
             place: interface.places.bpf_filter.clone(),
+            ports: Arc::new(settings.registry.on_interface(None)),
         })
     }
 
@@ -106,7 +132,8 @@ impl FilePlan {
                 .map_err(|error| format!("{}: {error}", self.path.display()))?;
             let filter = self.filter.as_deref().map(PacketFilter::new).transpose();
             let filter = filter.map_err(|error| format!("{}{error}", self.place))?;
-            Ok(Post { source: wrap(source.filtered_by(filter)), worker, workers: self.workers })
+            let ports = Arc::clone(&self.ports);
+            Ok(Post { source: wrap(source.filtered_by(filter)), worker, workers: self.workers, ports, device: None })
         };
         (0..self.workers).map(one).collect()
     }
@@ -119,10 +146,18 @@ impl Plan {
         match self.sources {
             Sources::File(posts) => start_posts(&shared, posts, self.dump, output, &mut Unmonitored),
             Sources::Fallback(posts) => start_posts(&shared, posts, self.dump, output, &mut Unmonitored),
-            Sources::Dpdk(plan) => {
+            Sources::Dpdk(plan, ports) => {
                 let (mut hardware, sources) = Hardware::start(&plan)?;
+                let names: Vec<&str> = plan.devices.iter().map(|device| device.name.as_str()).collect();
+                let device: Arc<str> = names.join(" ").into();
                 let posts = (sources.into_iter().zip(0..))
-                    .map(|(source, worker)| Post { source, worker, workers: plan.workers })
+                    .map(|(source, worker)| Post {
+                        source,
+                        worker,
+                        workers: plan.workers,
+                        ports: Arc::clone(&ports),
+                        device: Some(device.clone()),
+                    })
                     .collect();
                 let outcome = start_posts(&shared, posts, self.dump, output, &mut hardware);
                 let lost = hardware.stop()?;
@@ -152,11 +187,11 @@ fn start_posts<S: Source + Send>(
 fn dumped<S: Source>(posts: Vec<Post<S>>, file: &DumpFile) -> Vec<Post<Dumped<S>>> {
     let mut group = 0;
     let mut dumped = Vec::new();
-    for (place, Post { source, worker, workers }) in posts.into_iter().enumerate() {
+    for (place, Post { source, worker, workers, ports, device }) in posts.into_iter().enumerate() {
         group += usize::from(place > 0 && worker == 0);
         let written = group == 0 && (worker == 0 || source.share() == Share::Queue);
         let file = written.then(|| file.clone());
-        dumped.push(Post { source: Dumped { source, file }, worker, workers });
+        dumped.push(Post { source: Dumped { source, file }, worker, workers, ports, device });
     }
     dumped
 }

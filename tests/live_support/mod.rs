@@ -201,9 +201,14 @@ impl Finished {
 
     /// A counter at the end, such as `ports.net_pcap0.received`.
     pub fn metric(&self, name: &str) -> u64 {
-        let line = self.log.split("Total metrics: ").nth(1).unwrap_or_else(|| panic!("no metrics:\n{}", self.log));
-        let value = line.split([' ', '"']).find_map(|entry| entry.strip_prefix(name)?.strip_prefix('='));
-        value.map_or(0, |value| value.parse().expect("a counter is a number"))
+        let totals = self.log.lines().find_map(|line| {
+            let record: Json = serde_json::from_str(line).ok()?;
+            serde_json::from_str::<Json>(record["message"].as_str()?.strip_prefix("Total metrics: ")?).ok()
+        });
+        let totals = totals.unwrap_or_else(|| panic!("no metrics:\n{}", self.log));
+        totals
+            .pointer(&format!("/wirebeat/{}", name.replace('.', "/")))
+            .map_or(0, |value| value.as_u64().expect("a number"))
     }
 
     /// The events and how often each came, without what differs from run to run: times and the sensor's own fields.

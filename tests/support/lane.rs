@@ -72,7 +72,9 @@ impl Laboratory {
             Pressure::Live,
         );
         let bounds = &settings.bounds;
-        let connections = Connections::new(Arc::clone(&settings.registry), bounds.streams, bounds.stream_idle_ns);
+        let ports = Arc::new(settings.registry.on_interface(None));
+        let registry = Arc::clone(&settings.registry);
+        let connections = Connections::new(registry, ports, bounds.streams, bounds.stream_idle_ns);
         let lane = Lane::new(
             LaneSettings {
                 records: settings.records,

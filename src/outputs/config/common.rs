@@ -48,9 +48,7 @@ pub fn read_queue(root: &Section<'_>, output: &Section<'_>) -> Result<QueueOptio
     if !memory.enabled()? {
         return Ok(queue);
     }
-    if let Some(events) = memory.unsigned("events", 32..=100_000_000)? {
-        queue.events = usize::try_from(events).unwrap_or(usize::MAX);
-    }
+    queue.events = memory.unsigned("events", 32..=100_000_000)?;
     if let Some(events) = memory.unsigned("flush.min_events", 0..=100_000_000)? {
         queue.flush_min_events = usize::try_from(events).unwrap_or(usize::MAX);
     }

@@ -158,7 +158,7 @@ fn index_name(indices: &Selector, known: &Known<'_>) -> IndexName {
     }
 }
 
-fn read_template(
+pub fn read_template(
     root: &Section<'_>,
     known: &Known<'_>,
     own_index: bool,
@@ -246,22 +246,26 @@ struct Preset {
 }
 
 fn read_preset(section: &Section<'_>) -> Result<Option<Preset>, ConfigError> {
-    let preset = |name, bulk_max_size, workers, events, min_events, flush, idle, backoff: Option<(u64, u64)>| {
+    let preset = |name, bulk_max_size, workers, min_events, flush, idle, backoff: Option<(u64, u64)>| {
         Some(Preset {
             name,
             bulk_max_size,
             workers,
-            queue: QueueOptions { events, flush_min_events: min_events, flush_timeout: Duration::from_secs(flush) },
+            queue: QueueOptions {
+                events: None,
+                flush_min_events: min_events,
+                flush_timeout: Duration::from_secs(flush),
+            },
             idle_connection_timeout: Duration::from_secs(idle),
             backoff: backoff.map(|(initial, maximum)| (Duration::from_secs(initial), Duration::from_secs(maximum))),
         })
     };
     let names = [("custom", 0), ("none", 0), ("balanced", 1), ("throughput", 2), ("scale", 3), ("latency", 4)];
     Ok(match section.choice("preset", &names)? {
-        Some(1) => preset("balanced", 1600, 1, 3200, 1600, 10, 3, None),
-        Some(2) => preset("throughput", 1600, 4, 12_800, 1600, 5, 15, None),
-        Some(3) => preset("scale", 1600, 1, 3200, 1600, 20, 1, Some((5, 300))),
-        Some(4) => preset("latency", 50, 1, 4100, 2050, 1, 60, None),
+        Some(1) => preset("balanced", 1600, 1, 1600, 10, 3, None),
+        Some(2) => preset("throughput", 1600, 4, 1600, 5, 15, None),
+        Some(3) => preset("scale", 1600, 1, 1600, 20, 1, Some((5, 300))),
+        Some(4) => preset("latency", 50, 1, 2050, 1, 60, None),
         _ => None,
     })
 }

@@ -248,7 +248,8 @@ setup.template:
     assert_eq!(settings.shipper.max_retries, None);
     assert_eq!(settings.shipper.backoff_maximum_ns, 3_000_000_000);
     assert_eq!(settings.shipper.flush_interval_ns, 1_000_000_000);
-    assert_eq!((settings.queue.events, settings.queue.flush_min_events), (64, 32));
+    assert_eq!((settings.queue.events, settings.queue.flush_min_events), (Some(64), 32));
+    assert!(settings.warnings.iter().any(|text| text.starts_with("queue.mem.events: 64 has no effect")));
     assert_eq!(options.flush_min_events, 32);
     assert_eq!(settings.routing.destination, None);
 }
@@ -261,7 +262,7 @@ fn presets_win_and_say_so() {
     assert_eq!((options.bulk_max_size, options.workers), (50, 1));
     assert_eq!(options.idle_connection_timeout, Duration::from_secs(60));
     assert_eq!(options.backoff_initial, Duration::from_secs(3));
-    assert_eq!(settings.queue.events, 4100);
+    assert_eq!(settings.queue.flush_min_events, 2050);
     assert_eq!(settings.shipper.flush_interval_ns, 1_000_000_000);
     let keys: Vec<bool> = ["bulk_max_size", "worker", "queue has no effect"]
         .iter()
