@@ -52,7 +52,7 @@ impl Configuration {
 
     /// All settings.
     pub fn root(&self) -> Section<'_> {
-        Section::new(&self.expanded, String::new(), &self.used)
+        Section::root(&self.expanded, &self.used)
     }
 
     /// The section at a dotted path, when it is there and a map.

@@ -14,15 +14,20 @@ use std::time::Duration;
 /// A part of the configuration with its dotted path.
 #[derive(Clone, Debug)]
 pub struct Section<'a> {
+    root: &'a Node,
     node: &'a Node,
     path: String,
     used: &'a UsedKeys,
 }
 
 impl<'a> Section<'a> {
-    pub(super) fn new(node: &'a Node, path: String, used: &'a UsedKeys) -> Self {
-        used.mark(&path);
-        Self { node, path, used }
+    pub(super) fn root(root: &'a Node, used: &'a UsedKeys) -> Self {
+        Self { root, node: root, path: String::new(), used }
+    }
+
+    fn below(&self, node: &'a Node, path: String) -> Self {
+        self.used.mark(&path);
+        Self { node, path, ..*self }
     }
 
     /// The dotted path, for messages.
@@ -51,6 +56,18 @@ impl<'a> Section<'a> {
             Value::String(text) => scalar::boolean(text),
             _ => None,
         })
+    }
+
+    /// Whether a protocol shall give Packetbeat's own value where Wirebeat's differs: `compat_NAME` of the section, else
+    /// `wirebeat.compat.PROTOCOL_NAME`, which is for all sections.
+    pub fn compat(&self, protocol: &str, name: &str) -> Result<bool, ConfigError> {
+        match self.boolean(&format!("compat_{name}"))? {
+            Some(value) => Ok(value),
+            None => {
+                let everywhere = Section::root(self.root, self.used);
+                Ok(everywhere.boolean(&format!("wirebeat.compat.{protocol}_{name}"))?.unwrap_or(false))
+            }
+        }
     }
 
     pub fn integer(&self, key: &str) -> Result<Option<i64>, ConfigError> {
@@ -140,7 +157,7 @@ impl<'a> Section<'a> {
     pub fn section(&self, key: &str) -> Result<Option<Section<'a>>, ConfigError> {
         match self.find(key)? {
             None => Ok(None),
-            Some((node, path)) if matches!(node.value, Value::Map(_)) => Ok(Some(Section::new(node, path, self.used))),
+            Some((node, path)) if matches!(node.value, Value::Map(_)) => Ok(Some(self.below(node, path))),
             Some((node, path)) => {
                 Err(ConfigError::at(&node.origin, &path, format!("found {}, expected a map", node.found())))
             }
@@ -156,9 +173,9 @@ impl<'a> Section<'a> {
             Value::List(items) => items
                 .iter()
                 .enumerate()
-                .map(|(index, item)| Section::new(item, tree::join(&path, &index.to_string()), self.used))
+                .map(|(index, item)| self.below(item, tree::join(&path, &index.to_string())))
                 .collect(),
-            _ => vec![Section::new(node, path, self.used)],
+            _ => vec![self.below(node, path)],
         })
     }
 
@@ -170,7 +187,7 @@ impl<'a> Section<'a> {
         entries
             .iter()
             .filter(|(_, node)| node.value != Value::Null)
-            .map(|(key, node)| (key.as_str(), Section::new(node, tree::join(&self.path, key), self.used)))
+            .map(|(key, node)| (key.as_str(), self.below(node, tree::join(&self.path, key))))
             .collect()
     }
 
@@ -179,9 +196,7 @@ impl<'a> Section<'a> {
         let Value::Map(entries) = &self.node.value else {
             return Vec::new();
         };
-        let section = |(key, node): &'a (String, Node)| {
-            (key.as_str(), Section::new(node, tree::join(&self.path, key), self.used))
-        };
+        let section = |(key, node): &'a (String, Node)| (key.as_str(), self.below(node, tree::join(&self.path, key)));
         entries.iter().map(section).collect()
     }
 

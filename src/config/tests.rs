@@ -509,3 +509,18 @@ fn conformance_configurations_load() {
     }
     assert!(loaded > 200, "{loaded}");
 }
+
+#[test]
+fn packetbeats_own_values_are_asked_for_in_the_section_or_for_all() {
+    let asked = |text: &str| {
+        let file = configuration(text);
+        let section = file.section("packetbeat.protocols.tls").unwrap().expect("it is there");
+        section.compat("tls", "ja3s").map_err(|error| error.to_string())
+    };
+    assert_eq!(asked("packetbeat.protocols.tls.ports: [443]"), Ok(false));
+    assert_eq!(asked("packetbeat.protocols.tls.compat_ja3s: true"), Ok(true));
+    assert_eq!(asked("packetbeat.protocols.tls.ports: [443]\nwirebeat.compat.tls_ja3s: true"), Ok(true));
+    assert_eq!(asked("packetbeat.protocols.tls.compat_ja3s: false\nwirebeat.compat.tls_ja3s: true"), Ok(false));
+    let error = asked("packetbeat.protocols.tls.ports: [443]\nwirebeat.compat.tls_ja3s: maybe").unwrap_err();
+    assert!(error.contains("wirebeat.compat.tls_ja3s") && error.contains("maybe"), "{error}");
+}

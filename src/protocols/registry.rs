@@ -8,25 +8,6 @@ use super::detect::{Candidates, Others};
 use super::{CommonOptions, DESCRIPTORS, Descriptor, Factory, Transports};
 use crate::config::{ConfigError, Section};
 
-/// Protocols of Packetbeat, built here or not.
-const KNOWN: &[&str] = &[
-    "icmp",
-    "amqp",
-    "cassandra",
-    "dhcpv4",
-    "dns",
-    "http",
-    "memcache",
-    "mysql",
-    "pgsql",
-    "redis",
-    "thrift",
-    "mongodb",
-    "nfs",
-    "tls",
-    "sip",
-];
-
 /// One configured protocol.
 pub struct Configured {
     pub descriptor: &'static Descriptor,
@@ -95,10 +76,8 @@ impl Registry {
             let Some(descriptor) = DESCRIPTORS.iter().find(|descriptor| descriptor.name == name) else {
                 let origin = section.origin();
                 section.ignore_rest();
-                warnings.push(match KNOWN.contains(&name.as_str()) {
-                    true => format!("{origin}: protocol {name} is not built yet and has no effect"),
-                    false => format!("{origin}: unknown protocol {name:?}; known are {}", KNOWN.join(", ")),
-                });
+                let known: Vec<&str> = DESCRIPTORS.iter().map(|descriptor| descriptor.name).collect();
+                warnings.push(format!("{origin}: unknown protocol {name:?}; known are {}", known.join(", ")));
                 continue;
             };
             let device = match section.section("interface")? {

@@ -78,9 +78,12 @@ fn each_refusal_says_what_was_found_and_what_is_accepted() {
         (a.strings("n").unwrap_err(), "packetbeat.yml:3: a.n: found a map, expected text or a list of texts"),
         (
             a.ports("p").unwrap_err(),
-            "packetbeat.yml:4: a.p: found 70000, expected ports, each an integer from 0 to 65535",
+            "packetbeat.yml:4: a.p: found 70000, expected ports, each an integer from 0 to 65535 or a range such as 8000-8099",
         ),
-        (a.ports("q").unwrap_err(), "packetbeat.yml:5: a.q: found -1, expected ports, each an integer from 0 to 65535"),
+        (
+            a.ports("q").unwrap_err(),
+            "packetbeat.yml:5: a.q: found -1, expected ports, each an integer from 0 to 65535 or a range such as 8000-8099",
+        ),
         (a.integer("i").unwrap_err(), "packetbeat.yml:6: a.i: found 1.5, expected an integer"),
         (a.unsigned("u", 1..=4).unwrap_err(), "packetbeat.yml:7: a.u: found 5, expected an integer from 1 to 4"),
         (

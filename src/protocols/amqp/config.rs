@@ -27,7 +27,7 @@ pub fn read(section: &Section<'_>, common: &CommonOptions) -> Result<Options, Co
         Some(true) => Visibility::Hidden,
         Some(false) => Visibility::Shown,
     };
-    let packetbeat = section.boolean("compat_reject")?.unwrap_or(false);
+    let packetbeat = section.compat("amqp", "reject")?;
     Ok(Options {
         common: common.clone(),
         max_body_bytes,

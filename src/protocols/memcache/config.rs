@@ -25,7 +25,7 @@ pub fn read(section: &Section<'_>, common: &CommonOptions) -> Result<Options, Co
             .and_then(|bytes| usize::try_from(bytes).ok())
             .filter(|bytes| *bytes > 0)
             .unwrap_or(defaults.max_bytes_per_value),
-        compat_swapped_bytes: section.boolean("compat_swapped_bytes")?.unwrap_or(defaults.compat_swapped_bytes),
-        compat_status: section.boolean("compat_status")?.unwrap_or(defaults.compat_status),
+        compat_swapped_bytes: section.compat("memcache", "swapped_bytes")?,
+        compat_status: section.compat("memcache", "status")?,
     })
 }

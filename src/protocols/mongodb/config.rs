@@ -16,7 +16,7 @@ pub fn read(section: &Section<'_>, common: &CommonOptions) -> Result<Options, Co
             Some(value) => usize::try_from(value).ok().filter(|value| *value > 0),
         })
     };
-    let packetbeat = section.boolean("compat_op_msg_method")?.unwrap_or(false);
+    let packetbeat = section.compat("mongodb", "op_msg_method")?;
     Ok(Options {
         common: common.clone(),
         max_docs: limit("max_docs", defaults.max_docs)?,

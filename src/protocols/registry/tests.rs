@@ -87,5 +87,21 @@ fn more_sections_than_have_numbers_are_refused() {
     let sections: String =
         (0..300).map(|number| format!("- {{type: http, ports: [80], interface.device: eth{number}}}\n")).collect();
     let refused = read(&format!("packetbeat.protocols:\n{sections}")).err().unwrap_or_default();
-    assert!(refused.contains("more than 255 protocol sections"), "{refused}");
+    assert!(refused.contains("more than 64 protocol sections"), "{refused}");
+}
+
+#[test]
+fn with_detection_ports_are_shared_and_ranges_are_ports() {
+    let text = "packetbeat.protocols:\n- {type: http, ports: [80, \"8000-8002\"]}\n- {type: mysql, ports: [8001]}\n";
+    assert!(read(text).is_err_and(|error| error.contains("duplicate port (8001)")));
+    let configuration = Configuration::from_text("test.yml", text).unwrap();
+    let packetbeat = configuration.section("packetbeat").unwrap();
+    let registry = Registry::read(packetbeat.as_ref(), Detection::On, &mut Vec::new(), |_, _| Ok(())).unwrap();
+    let table = registry.on_interface(None);
+    assert_eq!(table.tcp_port(8000), Some(Owner::Section(0)));
+    let both = Candidates { sections: 0b11, others: Others::LeftOut };
+    assert_eq!(table.tcp_port(8001), Some(Owner::Detected(both)));
+    assert_eq!(table.tcp_port(9), None);
+    assert_eq!(table.any_port(), Some(Owner::Detected(Candidates { others: Others::Named, ..both })));
+    assert_eq!(registry.sections[0].options.ports, [80, 8000, 8001, 8002]);
 }

@@ -10,7 +10,7 @@ pub fn read(section: &Section<'_>) -> Result<Options, ConfigError> {
     let flag = |key, default| section.boolean(key).map(|value| value.unwrap_or(default));
     // A mere label in Packetbeat, which is checked all the same; events name the transport of their packets.
     section.choice("transport_protocol", &[("udp", ()), ("tcp", ())])?;
-    let packetbeat = flag("compat_addresses", false)?;
+    let packetbeat = section.compat("sip", "addresses")?;
     Ok(Options {
         parse_authorization: flag("parse_authorization", defaults.parse_authorization)?,
         parse_body: flag("parse_body", defaults.parse_body)?,

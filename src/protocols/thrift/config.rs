@@ -19,7 +19,7 @@ pub fn read(section: &Section<'_>, common: &CommonOptions) -> Result<Options, Co
     section.choice("protocol_type", &[("binary", ()), ("compact", ())])?;
     let captures_replies = section.boolean("capture_reply")?.unwrap_or(true);
     let obfuscates = section.boolean("obfuscate_strings")?.unwrap_or(false);
-    let compat_values = section.boolean("compat_values")?.unwrap_or(false);
+    let compat_values = section.compat("thrift", "values")?;
     let mut idl = Idl::default();
     for path in section.strings("idl_files")?.unwrap_or_default() {
         idl.read(path.as_ref()).map_err(|error| section.refuse_key("idl_files", error))?;

@@ -15,7 +15,7 @@ pub fn read(section: &Section<'_>, common: &CommonOptions) -> Result<Options, Co
         include_raw_certificates: flag("include_raw_certificates", defaults.include_raw_certificates)?,
         include_detailed_fields: flag("include_detailed_fields", defaults.include_detailed_fields)?,
         fingerprints: fingerprints(section)?.unwrap_or(defaults.fingerprints),
-        compat_ja3s: flag("compat_ja3s", defaults.compat_ja3s)?,
+        compat_ja3s: section.compat("tls", "ja3s")?,
     })
 }
 
