@@ -74,7 +74,7 @@ fn is_touched(event: &Json, frame: &Frame, all: &[Json]) -> bool {
     }
     let (Some(start_ns), end_ns) = (started(event), ended(event)) else { return true };
     let others = || all.iter().filter(|other| other["type"] != "flow" && ports(other) == ports(event));
-    let last_ns = others().filter_map(ended).filter(|other_ns| *other_ns <= start_ns).max();
+    let last_ns = others().filter_map(ended).filter(|other_ns| *other_ns < start_ns).max();
     let next_ns = others().filter_map(started).filter(|other_ns| end_ns.is_some_and(|end| *other_ns > end)).min();
     last_ns.is_none_or(|last_ns| frame.time_ns > last_ns) && next_ns.is_none_or(|next_ns| frame.time_ns < next_ns)
 }
