@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Compares events with what the client logged, and those of a thinned capture with those of the whole one.
+
+    check.py compare PROTOCOL TRUTH EVENTS             every transaction is one event, and the other way round
+    check.py thin CAPTURE THINNED REMOVED              copies a capture without 3 % of its frames
+    check.py thinned PROTOCOL WHOLE EVENTS REMOVED     judges the events of the thinned capture by those of the whole one
+
+The last line printed is the judgement in short.
+"""
+
+import collections
+import json
+import random
+import struct
+import sys
+import time
+import datetime
+
+import client
+
+SHARE, SEED = 0.03, 20
+SHOWN = 8
+
+
+def main():
+    command, arguments = sys.argv[1], sys.argv[2:]
+    {"compare": compare, "thin": thin, "thinned": judge_thinned}[command](*arguments)
+
+
+def compare(protocol, truth_path, events_path):
+    module = client.load(protocol)
+    truth = collections.Counter(map(key, read(truth_path)))
+    found = collections.Counter(described(module, merged(module, read(events_path))))
+    for what, count in list((truth - found).items())[:SHOWN]:
+        print(f"missing {count} x {what}")
+    for what, count in list((found - truth).items())[:SHOWN]:
+        print(f"invented {count} x {what}")
+    right = sum((truth & found).values())
+    print(f"{right} of {sum(truth.values())} transactions right, {sum((found - truth).values())} events that nobody caused")
+    sys.exit(0 if truth == found and right else 1)
+
+
+def described(module, events):
+    return [key(what) for what in map(module.describe, events) if what is not None]
+
+
+def key(what):
+    return json.dumps(what, ensure_ascii=False)
+
+
+def merged(module, events):
+    """Of requests that were sent again, the one that was answered."""
+    if not hasattr(module, "merge"):
+        return events
+    kept, groups = [], {}
+    for event in events:
+        group = module.merge(event)
+        if group is None:
+            kept.append(event)
+        elif group not in groups or not is_answered(groups[group]):
+            groups[group] = event
+    return kept + list(groups.values())
+
+
+def is_answered(event):
+    return "error" not in event
+
+
+def thin(source, target, removed_path):
+    chance = random.Random(SEED)
+    with open(source, "rb") as file, open(target, "wb") as out, open(removed_path, "w") as removed:
+        header = file.read(24)
+        out.write(header)
+        while record := file.read(16):
+            seconds, micros, length, _ = struct.unpack("<IIII", record)
+            frame = file.read(length)
+            if chance.random() >= SHARE:
+                out.write(record + frame)
+                continue
+            print(json.dumps({"time": seconds * 1000 + micros // 1000, **ends(frame)}), file=removed)
+
+
+def ends(frame):
+    """Ports and payload length of a frame; a later fragment has no ports and so may be of any connection."""
+    if frame[12:14] != b"\x08\x00":
+        return {"ports": None, "payload": 0}
+    header = (frame[14] & 15) * 4
+    total, fragment = struct.unpack(">H", frame[16:18])[0], struct.unpack(">H", frame[20:22])[0]
+    at = 14 + header
+    if fragment & 0x1FFF or frame[23] not in (6, 17):
+        return {"ports": None, "payload": total - header}
+    own = (frame[at + 12] >> 4) * 4 if frame[23] == 6 else 8
+    return {"ports": sorted(struct.unpack(">HH", frame[at:at + 4])), "payload": total - header - own}
+
+
+def judge_thinned(protocol, whole_path, events_path, removed_path):
+    """No event without a mark says what did not happen. A transaction none of whose bytes were removed is there; few of
+    them may be marked, where they depend on what was removed before (a prepared statement, say)."""
+    module = client.load(protocol)
+    whole = [event for event in read(whole_path) if module.describe(event) is not None]
+    found = [event for event in read(events_path) if module.describe(event) is not None]
+    removed = [frame for frame in read(removed_path) if frame["payload"] > 0]
+    if not removed:
+        print("no frame with data was removed")
+        sys.exit(1)
+    possible = collections.Counter(map(identity(module), whole))
+    present = collections.Counter(map(identity(module), found))
+    marks = collections.Counter(port(event) for event in found if is_marked(event))
+    untouched = touched = absent = unsure = 0
+    wrong = []
+    for index, event in enumerate(whole):
+        here = identity(module)(event)
+        if present[here] > 0:
+            present[here] -= 1
+            touched += is_touched(event, whole, removed)
+        elif is_touched(event, whole, removed):
+            touched += 1
+            absent += 1
+        elif any(port(other) == port(event) and is_marked(other) for other in found):
+            unsure += 1
+        else:
+            wrong.append(f"lost: {here}")
+    untouched = len(whole) - touched
+    for event in found:
+        here = identity(module)(event)
+        if possible[here] > 0:
+            possible[here] -= 1
+        elif not is_marked(event):
+            wrong.append(f"invented: {here}")
+    for line in wrong[:SHOWN]:
+        print(line)
+    print(f"{len(removed)} frames with data removed: {untouched} transactions untouched, {unsure} of them marked, {touched} touched, {absent} of them marked or counted, {len(wrong)} wrong")
+    sys.exit(1 if wrong or unsure * 20 > untouched else 0)
+
+
+def identity(module):
+    return lambda event: f"{port(event)} {key(module.describe(event))}"
+
+
+def is_marked(event):
+    return "error" in event
+
+
+def port(event):
+    return event["source"]["port"]
+
+
+def is_touched(event, whole, removed):
+    """As tests/mirror_loss.rs has it: a missing frame of its connection, behind the last answer before it and before the
+    start of the one that began after its own answer."""
+    mine = ports(event)
+    frames = [frame for frame in removed if frame["ports"] is None or frame["ports"] == mine]
+    if not frames:
+        return False
+    begin, end = started(event), ended(event)
+    others = [other for other in whole if ports(other) == mine]
+    last = max((ended(other) for other in others if ended(other) is not None and ended(other) < begin), default=None)
+    after = min((started(other) for other in others if end is not None and started(other) > end), default=None)
+    return any((last is None or frame["time"] >= last) and (after is None or frame["time"] <= after) for frame in frames)
+
+
+def ports(event):
+    return sorted((event["source"]["port"], event["destination"]["port"]))
+
+
+def started(event):
+    return milliseconds(event["event"].get("start") or event["@timestamp"])
+
+
+def ended(event):
+    end = event["event"].get("end")
+    return milliseconds(end) if end else None
+
+
+def milliseconds(text):
+    return round(datetime.datetime.fromisoformat(text.replace("Z", "+00:00")).timestamp() * 1000)
+
+
+def read(path):
+    with open(path) as file:
+        return [json.loads(line) for line in file]
+
+
+main()
