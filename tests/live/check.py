@@ -9,12 +9,11 @@ The last line printed is the judgement in short.
 """
 
 import collections
+import datetime
 import json
 import random
 import struct
 import sys
-import time
-import datetime
 
 import client
 
@@ -105,8 +104,7 @@ def judge_thinned(protocol, whole_path, events_path, removed_path):
         sys.exit(1)
     possible = collections.Counter(map(identity(module), whole))
     present = collections.Counter(map(identity(module), found))
-    marks = collections.Counter(port(event) for event in found if is_marked(event))
-    untouched = touched = absent = unsure = 0
+    touched = absent = unsure = 0
     wrong = []
     for index, event in enumerate(whole):
         here = identity(module)(event)
@@ -116,7 +114,7 @@ def judge_thinned(protocol, whole_path, events_path, removed_path):
         elif is_touched(event, whole, removed):
             touched += 1
             absent += 1
-        elif any(port(other) == port(event) and is_marked(other) for other in found):
+        elif any(port(other) == port(event) and is_marked(other) and started(other) == started(event) for other in found):
             unsure += 1
         else:
             wrong.append(f"lost: {here}")

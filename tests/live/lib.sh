@@ -123,7 +123,7 @@ watch_stop() {
 # replay NAME RUN FILE: the same from a file.
 replay() {
   configure "$2" ''
-  "$WIREBEAT" -e --strict.perms=false -c "$work/$2.yml" --path.home "$work/home-$2" -I "$3" >"wirebeat-$2.log" 2>&1 ||
+  "$WIREBEAT" -e --strict.perms=false -c "$work/$2.yml" --path.home "$work/home-$2" -t -I "$3" >"wirebeat-$2.log" 2>&1 ||
     { tail -n 5 "wirebeat-$2.log"; echo "failed $2: the program ended badly" >>"$results"; }
   grep -o 'packets: [^"]*' "wirebeat-$2.log" || true
   cat "$work/out-$2"/* >"$2.events" 2>/dev/null || true

@@ -47,7 +47,6 @@ def pipeline(log):
     with socket.create_connection((SERVER, 80), 20) as connection:
         paths = ["/", "/missing", "/numbers.txt", "/teapot"] * 10
         connection.sendall(b"".join(b"GET %s HTTP/1.1\r\nHost: live\r\n\r\n" % path.encode() for path in paths))
-        connection.shutdown(socket.SHUT_WR)
         file = connection.makefile("rb")
         for path in paths:
             answer = http.client.HTTPResponse(connection)

@@ -60,5 +60,7 @@ def run(log, cursor, query, *parameters, **options):
 
 def describe(event):
     query = event.get("query", "")
+    if query == "DEALLOCATE ALL":
+        return None
     ok = event["status"] == "OK" and query.startswith("SELECT")
     return [query[:120], event["status"], event.get("pgsql", {}).get("num_rows") if ok else None]
