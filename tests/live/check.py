@@ -2,7 +2,7 @@
 """Compares events with what the client logged, and those of a thinned capture with those of the whole one.
 
     check.py compare PROTOCOL TRUTH EVENTS             every transaction is one event, and the other way round
-    check.py thin CAPTURE THINNED REMOVED              copies a capture without 3 % of its frames
+    check.py thin CAPTURE WHOLE THINNED REMOVED        copies a capture, once whole, once without 3 % of its frames
     check.py thinned PROTOCOL WHOLE EVENTS REMOVED     judges the events of the thinned capture by those of the whole one
 
 The last line printed is the judgement in short.
@@ -18,6 +18,7 @@ import sys
 import client
 
 SHARE, SEED = 0.03, 20
+SLOWER, LONGEST_US = 20, 100_000
 SHOWN = 8
 
 
@@ -65,18 +66,27 @@ def is_answered(event):
     return "error" not in event
 
 
-def thin(source, target, removed_path):
+def thin(source, whole_path, thinned_path, removed_path):
+    """Both copies are in slow motion, so that the milliseconds of events tell which frame came before which."""
     chance = random.Random(SEED)
-    with open(source, "rb") as file, open(target, "wb") as out, open(removed_path, "w") as removed:
+    last_us = now_us = None
+    with open(source, "rb") as file, open(whole_path, "wb") as whole, open(thinned_path, "wb") as thinned, open(removed_path, "w") as removed:
         header = file.read(24)
-        out.write(header)
+        whole.write(header)
+        thinned.write(header)
         while record := file.read(16):
-            seconds, micros, length, _ = struct.unpack("<IIII", record)
+            seconds, micros, length, original = struct.unpack("<IIII", record)
             frame = file.read(length)
+            time_us = seconds * 1_000_000 + micros
+            pause_us = max(0, time_us - (last_us or time_us))
+            now_us = (now_us or time_us) + max(pause_us, min(pause_us * SLOWER, LONGEST_US))
+            last_us = time_us
+            copy = struct.pack("<IIII", *divmod(now_us, 1_000_000), length, original) + frame
+            whole.write(copy)
             if chance.random() >= SHARE:
-                out.write(record + frame)
+                thinned.write(copy)
                 continue
-            print(json.dumps({"time": seconds * 1000 + micros // 1000, **ends(frame)}), file=removed)
+            print(json.dumps({"time": now_us // 1000, **ends(frame)}), file=removed)
 
 
 def ends(frame):
@@ -102,37 +112,32 @@ def judge_thinned(protocol, whole_path, events_path, removed_path):
     if not removed:
         print("no frame with data was removed")
         sys.exit(1)
-    possible = collections.Counter(map(identity(module), whole))
-    present = collections.Counter(map(identity(module), found))
+    name = lambda event: f"{port(event)} {key(module.describe(event))}"
+    possible = collections.Counter(map(name, whole))
+    present = collections.Counter((started(event), name(event)) for event in found)
+    marked = {(started(event), port(event)) for event in found if is_marked(event)}
     touched = absent = unsure = 0
     wrong = []
-    for index, event in enumerate(whole):
-        here = identity(module)(event)
-        if present[here] > 0:
-            present[here] -= 1
-            touched += is_touched(event, whole, removed)
-        elif is_touched(event, whole, removed):
+    for event in whole:
+        is_there = present[started(event), name(event)] > 0
+        present[started(event), name(event)] -= is_there
+        if is_touched(event, whole, removed):
             touched += 1
-            absent += 1
-        elif any(port(other) == port(event) and is_marked(other) and started(other) == started(event) for other in found):
+            absent += not is_there
+        elif not is_there and (started(event), port(event)) in marked:
             unsure += 1
-        else:
-            wrong.append(f"lost: {here}")
+        elif not is_there:
+            wrong.append(f"lost: {started(event)} {name(event)}")
     untouched = len(whole) - touched
-    for event in found:
-        here = identity(module)(event)
-        if possible[here] > 0:
-            possible[here] -= 1
+    for event in sorted(found, key=is_marked):
+        if possible[name(event)] > 0:
+            possible[name(event)] -= 1
         elif not is_marked(event):
-            wrong.append(f"invented: {here}")
+            wrong.append(f"invented: {started(event)} {name(event)}")
     for line in wrong[:SHOWN]:
         print(line)
     print(f"{len(removed)} frames with data removed: {untouched} transactions untouched, {unsure} of them marked, {touched} touched, {absent} of them marked or counted, {len(wrong)} wrong")
     sys.exit(1 if wrong or unsure * 20 > untouched else 0)
-
-
-def identity(module):
-    return lambda event: f"{port(event)} {key(module.describe(event))}"
 
 
 def is_marked(event):

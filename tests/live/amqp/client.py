@@ -27,8 +27,7 @@ def topology(log, channel):
     log("queue.declare", "OK", "q")
     channel.queue_bind("q", "x.direct", "key")
     log("queue.bind", "OK", "q")
-    channel.basic_qos(prefetch_count=10)
-    log("basic.qos", "OK", None)
+    channel.basic_qos(prefetch_count=10)  # no event, as in Packetbeat
     channel.queue_purge("q")
     log("queue.purge", "OK", "q")
     channel.queue_unbind("q", "x.direct", "key")

@@ -16,7 +16,7 @@ def work(log):
             statistics = os.path.join(folder, "statistics.csv")
             done = subprocess.run(
                 ["sipp", SERVER, "-sn", "uac", "-i", CLIENT, "-p", "5060" if kind == "udp" else "5070", "-t", transport, "-m", str(calls), "-r", "20", "-d", "50", "-s", "bob",
-                 "-trace_stat", "-stf", statistics, "-nostdin"],
+                 "-trace_stat", "-stf", statistics, "-nostdin", "-default_behaviors", "all,-abortunexp"],
                 capture_output=True, text=True, cwd=folder, env={**os.environ, "TERM": "dumb"})
             with open(statistics) as file:
                 last = list(csv.DictReader(file, delimiter=";"))[-1]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""server.py framed|unframed PORT: the service of users.thrift, kept in memory."""
+"""server.py PORT: the service of users.thrift, kept in memory, framed."""
 
 import sys
 
@@ -42,7 +42,6 @@ class Handler:
         raise RuntimeError(how)
 
 
-kind, port = sys.argv[1], int(sys.argv[2])
-transport = TTransport.TFramedTransportFactory() if kind == "framed" else TTransport.TBufferedTransportFactory()
-processor, protocol = Users.Processor(Handler()), TBinaryProtocol.TBinaryProtocolFactory()
-TServer.TThreadedServer(processor, TSocket.TServerSocket("0.0.0.0", port), transport, protocol, daemon=True).serve()
+socket = TSocket.TServerSocket("0.0.0.0", int(sys.argv[1]))
+factories = TTransport.TFramedTransportFactory(), TBinaryProtocol.TBinaryProtocolFactory()
+TServer.TThreadedServer(Users.Processor(Handler()), socket, *factories, daemon=True).serve()
