@@ -137,7 +137,7 @@ def judge_thinned(protocol, whole_path, events_path, removed_path):
     for line in wrong[:SHOWN]:
         print(line)
     print(f"{len(removed)} frames with data removed: {untouched} transactions untouched, {unsure} of them marked, {touched} touched, {absent} of them marked or counted, {len(wrong)} wrong")
-    sys.exit(1 if wrong or unsure * 20 > untouched else 0)
+    sys.exit(1 if wrong or unsure * 5 > untouched else 0)
 
 
 def is_marked(event):

@@ -17,7 +17,7 @@ def work(log):
             path = PATHS[number % len(PATHS)]
             method = ("GET", "GET", "HEAD")[number % 3]
             headers = {"Accept-Encoding": "gzip"} if number % 2 else {}
-            ask(log, connection, method, path, None, f"round={round}&number={number}", headers)
+            ask(log, connection, method, path, None, f"number={number}&round={round}", headers)
             ask(log, connection, "POST", "/take", b"a" * (number * 1500), "", {})
         connection.close()
     for number in range(30):
