@@ -141,7 +141,8 @@ def judge_thinned(protocol, whole_path, events_path, removed_path):
 
 
 def is_marked(event):
-    return "error" in event
+    """NO_REPLY is a mark of its own kind, of NFS."""
+    return "error" in event or event["status"] == "NO_REPLY"
 
 
 def port(event):

@@ -67,6 +67,7 @@ class Stream:
         self.socket = socket.create_connection((SERVER, port), 20)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    # PATHINFO is Packetbeat's word for PATHCONF; a COMPOUND is named after its last operation.
     def ask(self, name, procedure, body=b"", program=NFS, version=3, pieces=1):
         self.xid += 1
         credential = struct.pack(">I", 77) + opaque(b"live") + struct.pack(">IIIII", 0, 0, 2, 0, 100)
@@ -76,12 +77,12 @@ class Stream:
         self.socket.sendall(b"".join(struct.pack(">I", len(part) | (0x80000000 if part is parts[-1] else 0)) + part for part in parts))
         rest = self.receive()[24:]
         status = struct.unpack(">I", rest[:4])[0] if len(rest) >= 4 else 0
-        self.log(f"{self.xid:08x}", name, STATUS.get(status, status))
+        self.log(f"{self.xid:08x}", "PATHINFO" if name == "PATHCONF" else name, STATUS.get(status, status))
         return rest
 
     def compound(self, *operations):
         body = opaque(b"") + struct.pack(">II", 0, len(operations)) + b"".join(struct.pack(">I", OPERATIONS[name]) + body for name, body in operations)
-        self.ask(operations[-1][0] if operations[-1][0] != "GETFH" else "LOOKUP", 1, body, version=4)
+        self.ask(operations[-1][0], 1, body, version=4)
 
     def receive(self):
         message, last = b"", False
