@@ -96,7 +96,7 @@ impl RedisParser {
                 response::Found::Need { more } => return Step::Consumed { bytes: position, need: more },
                 response::Found::Invalid => {
                     context.count(ProtocolCounter::ParseFailures, 1);
-                    self.lost_answers(context);
+                    self.lost_answers(context, usize::MAX);
                     return Step::Resynchronise;
                 }
             }
@@ -107,9 +107,9 @@ impl RedisParser {
         }
     }
 
-    fn lost_answers(&mut self, context: &mut Context<'_>) {
+    fn lost_answers(&mut self, context: &mut Context<'_>, most: usize) {
         let partial = under_way(&self.responses, self.discards_answer);
-        self.session.lost_answers(context, partial);
+        self.session.lost_answers(context, partial, most);
         self.responses.reset();
         self.discards_answer = false;
         self.is_deaf = true;
@@ -120,6 +120,9 @@ impl RedisParser {
 fn under_way(responses: &ResponseReader, discards_answer: bool) -> Option<&Response> {
     (responses.is_inside() && !discards_answer).then_some(&responses.response)
 }
+
+/// `+` and a line end.
+const SHORTEST_ANSWER_BYTES: u64 = 3;
 
 /// How a TLS client begins: a handshake record of version 3.
 const TLS_HANDSHAKE: [u8; 2] = [0x16, 0x03];
@@ -157,7 +160,9 @@ impl Parser for RedisParser {
                 if !self.is_deaf && self.responses.bridge(missing_bytes) {
                     return AfterGap::Continue;
                 }
-                self.lost_answers(context);
+                // The answer that was cut, and what fits into the gap; what is behind it begins somewhere.
+                let most = missing_bytes.div_ceil(SHORTEST_ANSWER_BYTES).saturating_add(2);
+                self.lost_answers(context, usize::try_from(most).unwrap_or(usize::MAX));
             }
         }
         AfterGap::Restart

@@ -50,6 +50,10 @@ enum Replies {
 struct Doubt {
     /// Commands at the front whose answers are certain all the same.
     sure: usize,
+    /// Answers, at least, to come before the client can have begun anew: a pipeline goes on while it is being answered.
+    owed: usize,
+    /// Answers that came before the commands behind the gap, which were held until it was certain.
+    early: usize,
     /// The server has spoken since the last command.
     answered: bool,
     /// The time of the gap, or of the last command.
@@ -64,6 +68,8 @@ pub struct Session {
     /// Answers to come of commands that were given up.
     given_up: u64,
     doubt: Option<Doubt>,
+    /// Answers since the last command, when none waited.
+    unasked: usize,
     /// The confirmations of the command at the front, when there are several.
     confirmations: Response,
     subscribed: [u64; 3],
@@ -85,6 +91,7 @@ impl Session {
             waiting_bytes: 0,
             given_up: 0,
             doubt: None,
+            unasked: 0,
             confirmations: Response::default(),
             subscribed: [0; 3],
             totals: [0; 2],
@@ -110,6 +117,7 @@ impl Session {
         self.waiting_bytes = 0;
         self.given_up = 0;
         self.doubt = None;
+        self.unasked = 0;
         self.confirmations.clear();
         self.forget_uses();
         self.not_mine = false;
@@ -145,6 +153,11 @@ impl Session {
             _ => 1,
         };
         self.waiting_bytes += request.text.len();
+        match &mut self.doubt {
+            Some(doubt) if doubt.early > 0 => doubt.early -= 1,
+            Some(doubt) => doubt.owed = doubt.owed.saturating_add(1),
+            None => self.unasked = 0,
+        }
         self.waiting.push_back(Waiting { request, answers, effect, confirmed: 0, expected });
         while self.waiting.len() > self.options.queue_max_messages
             || self.waiting_bytes > self.options.queue_max_bytes && self.waiting.len() > 1
@@ -173,18 +186,21 @@ impl Session {
 
     /// Bytes from the client are missing, and with them an unknown number of commands.
     pub fn lost_commands(&mut self, now_ns: i64) {
-        let sure = self.doubt.map_or(self.waiting.len(), |doubt| doubt.sure);
-        self.doubt = Some(Doubt { sure, answered: false, asked_ns: now_ns });
+        let (sure, owed) = self.doubt.map_or((self.waiting.len(), 0), |doubt| (doubt.sure, doubt.owed));
+        self.doubt = Some(Doubt { sure, owed, early: self.unasked, answered: false, asked_ns: now_ns });
         self.replies = Replies::On;
     }
 
-    /// Bytes from the server are missing, or make no sense: `partial` is what came of the answer under way.
-    pub fn lost_answers(&mut self, context: &mut Context<'_>, partial: Option<&Response>) {
+    /// Bytes from the server are missing, or make no sense: `partial` is what came of the answer under way, `most` how many
+    /// answers they can have been.
+    pub fn lost_answers(&mut self, context: &mut Context<'_>, partial: Option<&Response>, most: usize) {
+        let known = self.doubt.map_or(self.waiting.len(), |doubt| doubt.sure.saturating_add(doubt.owed));
         if partial.is_some() && self.given_up == 0 && self.is_sure() {
             self.give_up_front(context, partial, Outcome::Lost);
         }
         self.given_up = 0;
-        self.doubt = Some(Doubt { sure: 0, answered: true, asked_ns: context.now_ns });
+        let owed = known.saturating_sub(most);
+        self.doubt = Some(Doubt { sure: 0, owed, early: 0, answered: true, asked_ns: context.now_ns });
     }
 
     /// The connection is over.
@@ -224,7 +240,7 @@ impl Session {
         let Some(doubt) = &mut self.doubt else { return false };
         // What comes in one packet is one batch; and before the server has spoken, the command may be of the batch whose
         // beginning is missing.
-        let is_idle = doubt.answered && (self.waiting.is_empty() || doubt.sure == 0);
+        let is_idle = doubt.answered && (self.waiting.is_empty() || doubt.sure == 0 && doubt.owed == 0);
         let anew = is_idle && now_ns > doubt.asked_ns;
         doubt.asked_ns = now_ns;
         doubt.answered = false;
@@ -367,6 +383,7 @@ impl Session {
     fn answer(&mut self, context: &mut Context<'_>, response: &Response) {
         if let Some(doubt) = self.doubt.as_mut().filter(|doubt| doubt.sure == 0) {
             doubt.answered = true;
+            doubt.owed = doubt.owed.saturating_sub(1);
             self.unmatched(context);
         } else if self.given_up > 0 {
             self.given_up -= 1;
@@ -374,6 +391,7 @@ impl Session {
         } else if self.waiting.is_empty() {
             // An error in place of silence.
             self.replies = Replies::On;
+            self.unasked = self.unasked.saturating_add(1);
             self.unmatched(context);
         } else {
             self.answer_front(context, response);
@@ -419,7 +437,10 @@ impl Session {
         let waiting = self.waiting.pop_front()?;
         self.waiting_bytes = self.waiting_bytes.saturating_sub(waiting.request.text.len());
         if let Some(doubt) = &mut self.doubt {
-            doubt.sure = doubt.sure.saturating_sub(1);
+            match doubt.sure.checked_sub(1) {
+                Some(sure) => doubt.sure = sure,
+                None => doubt.owed = doubt.owed.saturating_sub(1),
+            }
         }
         Some(waiting)
     }

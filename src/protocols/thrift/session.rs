@@ -111,10 +111,27 @@ impl Session {
     /// A reply to calls that go in a direction.
     pub fn reply(&mut self, context: &mut Context<'_>, requests: Direction, message: &Message) {
         context.count(ProtocolCounter::Messages, 1);
-        let call = self.find(requests, &message.name, message.sequence).and_then(|index| self.take(index));
+        let mut index = self.find(requests, &message.name, message.sequence);
+        // Many clients give every call the same number: a later one was sent because the reply had come, and is lost here.
+        while let Some(older) = index.filter(|older| self.is_overtaken(*older)) {
+            self.give_up(context, older, Ending::ReplyLost);
+            index = self.find(requests, &message.name, message.sequence);
+        }
+        let call = index.and_then(|index| self.take(index));
         let Some(call) = call else { return context.count(ProtocolCounter::UnmatchedResponses, 1) };
         let shown = Some(message).filter(|message| !message.is_dropped);
         event::publish(context, &self.options, &call, shown, Ending::Answered);
+    }
+
+    /// Whether the reply to a waiting call may be lost, and a call that looks the same was sent since.
+    fn is_overtaken(&self, index: usize) -> bool {
+        let Some(call) = self.waiting.get(index).filter(|call| call.reply_may_be_lost) else { return false };
+        self.waiting.iter().skip(index + 1).any(|later| {
+            !later.reply_may_be_lost
+                && later.requests == call.requests
+                && later.sequence == call.sequence
+                && *later.name == *call.name
+        })
     }
 
     /// Bytes are missing among the replies to calls that go in a direction.

@@ -256,7 +256,7 @@ impl TlsParser {
             // Before the server changes its cipher it could still ask for a full handshake.
             abbreviated: changed && !self.handshake.full,
             broken_hello: self.has_begun(),
-            damaged: self.sides.iter().any(|side| side.damaged) && end_ns.is_none(),
+            damaged: self.sides.iter().any(|side| side.damaged),
         };
         event::publish(context, &self.options, &facts, &self.handshake, &self.sides);
         self.release();
@@ -282,6 +282,7 @@ impl Parser for TlsParser {
             return AfterGap::Continue;
         }
         if side.phase == Phase::Start {
+            side.damaged = true;
             return AfterGap::Restart;
         }
         let lost_bytes = (pending.len() as u64).saturating_add(missing_bytes);

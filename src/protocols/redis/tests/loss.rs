@@ -84,6 +84,29 @@ fn lost_commands_of_a_pipeline() {
 }
 
 #[test]
+fn a_long_pipeline_goes_on_while_it_is_answered() {
+    let mut bench = bench();
+    bench.send(ToServer, &command("SET a 1"));
+    bench.lose(ToServer, 2 * command("SET b 2").len() as u32);
+    bench.send(ToServer, &[command("SET d 4"), command("SET e 5"), command("SET f 6")].concat());
+    // a and two unknown ones: the server is still to answer d, e and f.
+    bench.send(ToClient, b"+1\r\n+2\r\n+3\r\n");
+    bench.send(ToServer, &command("GET g"));
+    bench.send(ToClient, b"+4\r\n+5\r\n+6\r\n+7\r\n");
+    bench.send(ToServer, &command("GET h"));
+    bench.send(ToClient, b"+8\r\n");
+    let expected = expected(&[
+        ("SET a 1", "1"),
+        ("SET d 4", "-"),
+        ("SET e 5", "-"),
+        ("SET f 6", "-"),
+        ("GET g", "-"),
+        ("GET h", "8"),
+    ]);
+    assert_eq!(pairs(&bench), expected);
+}
+
+#[test]
 fn commands_that_came_late_behind_a_gap_were_answered_before() {
     let mut bench = bench();
     bench.send(ToServer, &command("GET a"));

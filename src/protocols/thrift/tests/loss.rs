@@ -108,3 +108,22 @@ fn an_end_inside_a_message() {
     assert_eq!(event["query"], "get(1: \"te...\", ...)");
     assert_eq!(event["error"]["message"], "The connection ended before the request was complete");
 }
+
+#[test]
+fn a_later_call_without_a_number_of_its_own_keeps_its_reply() {
+    let mut bench = bench_with(framed());
+    bench.send(ToServer, &in_frame(&call("ping", 0, &[])));
+    bench.send(ToClient, &in_frame(&reply("ping", 0, &[])));
+    let lost = in_frame(&reply("get", 0, &[]));
+    bench.send(ToServer, &in_frame(&call("get", 0, &[])));
+    bench.lose(ToClient, lost.len() as u32);
+    bench.send(ToServer, &in_frame(&call("put", 0, &[])));
+    bench.send(ToClient, &in_frame(&reply("put", 0, &[])));
+    bench.send(ToServer, &in_frame(&call("get", 0, &[&i32_field(1, 7)])));
+    bench.send(ToClient, &in_frame(&reply("get", 0, &[&string_field(0, "seven")])));
+    let events = bench.events();
+    assert_eq!(events.len(), 4, "{events:#?}");
+    assert_eq!((&events[2]["query"], &events[2]["status"]), (&"get()".into(), &"Error".into()));
+    assert_eq!(events[2]["error"]["message"], "Packet loss while capturing the response");
+    assert_eq!((&events[3]["query"], &events[3]["status"]), (&"get(1: 7)".into(), &"OK".into()));
+}
