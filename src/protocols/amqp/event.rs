@@ -154,6 +154,9 @@ pub fn publish_content(
     let asked = content.request.as_ref().map(|waiting| waiting.request());
     if let Some(asked) = asked {
         notes.of_arguments(asked.method, asked.arguments, options, asked.is_damaged.then_some(REQUEST_LOSS));
+    } else if content.method.is(methods::BASIC, methods::GET_OK) {
+        // Nobody gets a message that he did not ask for.
+        notes.add(REQUEST_LOSS);
     }
     let loss = (content.is_damaged || extent == Extent::Lost).then_some(MESSAGE_LOSS);
     notes.of_arguments(content.method, &content.arguments, options, loss);

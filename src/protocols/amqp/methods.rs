@@ -53,6 +53,7 @@ impl Method {
 pub const CONNECTION: u16 = 10;
 pub const BASIC: u16 = 60;
 pub const GET: u16 = 70;
+pub const GET_OK: u16 = 71;
 pub const GET_EMPTY: u16 = 72;
 pub const REJECT: u16 = 90;
 pub const PUBLISH: u16 = 40;
@@ -121,7 +122,7 @@ static METHODS: &[Method] = &[
         &[AMQP_QUEUE],
     ),
     shown(
-        (BASIC, 71),
+        (BASIC, GET_OK),
         "basic.get",
         Role::ContentAnswer(GET),
         &[

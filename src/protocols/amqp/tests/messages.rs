@@ -59,10 +59,10 @@ fn a_get_is_joined_with_its_message() {
 }
 
 #[test]
-fn a_get_ok_alone_is_an_event_of_its_own() {
+fn a_get_ok_alone_is_an_event_that_says_what_is_missing() {
     let mut bench = bench();
     bench.send(ToClient, &[get_ok(1, "key"), text(1, "hi")].concat());
-    assert_eq!(told(&bench), ["basic.get OK"]);
+    assert_eq!(told(&bench), ["basic.get OK: Packet loss while capturing the request"]);
     assert_eq!(bench.count(ProtocolCounter::UnmatchedResponses), 1);
 }
 
