@@ -53,22 +53,22 @@ macro_rules! protocols {
 }
 
 protocols! {
-    amqp: [],
-    cassandra: [],
+    amqp: ["Packet loss while capturing the message", "Close-ok method not received by sender", "Packet loss while capturing the request", "Packet loss while capturing the response"],
+    cassandra: ["Packet loss while capturing the request", "Packet loss while capturing the response"],
     dhcpv4: [],
-    dns: [],
-    express: [],
-    http: [],
-    icmp: [],
-    memcache: [],
-    mongodb: [],
-    mysql: [],
-    nfs: [],
-    pgsql: [],
-    redis: [],
-    sip: [],
-    thrift: [],
-    tls: [],
+    dns: ["No response to this query was received", "Response: received without an associated Query", "Response: Message's data is incomplete"],
+    express: ["Packet loss while capturing the request", "Packet loss while capturing the response", "Unmatched request", "Unmatched response"],
+    http: ["Packet loss while capturing the request", "Packet loss while capturing the response", "Unmatched request", "Unmatched response"],
+    icmp: ["Request was received without an associated response.", "Response was received without an associated request."],
+    memcache: ["Packet loss while capturing the request", "Packet loss while capturing the response", "Invalid transaction. Request missing", "Unfinished transaction"],
+    mongodb: ["Packet loss while capturing the request", "Packet loss while capturing the response"],
+    mysql: ["Packet loss while capturing the request", "Packet loss while capturing the response", "The actual query being used is unknown"],
+    nfs: ["Packet loss while capturing the request", "Packet loss while capturing the response"],
+    pgsql: ["Packet loss while capturing the request", "Packet loss while capturing the response"],
+    redis: ["Packet loss while capturing the request", "Packet loss while capturing the response"],
+    sip: ["Packet loss while capturing the request", "Packet loss while capturing the response"],
+    thrift: ["Packet loss while capturing the request", "Packet loss while capturing the response"],
+    tls: ["Packet loss while capturing the handshake"],
 }
 
 /// Packets that a test of one protocol may analyse.
@@ -174,11 +174,7 @@ fn every_frame(capture: &Capture) -> Vec<usize> {
 }
 
 /// Calls a test with every place of every conversation, or with some of them where all would cost more packets than the budget.
-fn every_place<P: Copy>(
-    protocol: &str,
-    places: impl Fn(&Capture) -> Vec<P>,
-    mut test: impl FnMut(&str, &Capture, P),
-) {
+fn every_place<P: Copy>(protocol: &str, places: impl Fn(&Capture) -> Vec<P>, mut test: impl FnMut(&str, &Capture, P)) {
     let conversations = conversations(protocol);
     let cost: usize = conversations.iter().map(|(_, capture)| places(capture).len() * capture.frames.len()).sum();
     let step = cost.div_ceil(budget()).max(1);

@@ -25,9 +25,10 @@ const PACKET_NS: i64 = 20_000;
 /// Rounds of passes, at whose end everything ends. The first ones set the base.
 const ROUNDS: usize = 20;
 const BASE_ROUNDS: usize = 5;
-/// Turns without packets at the end of a round, and the time between them: nothing lives longer without packets.
-const QUIET_TURNS: u32 = 2_000;
-const QUIET_NS: i64 = 30_000_000_000;
+/// Turns without packets at the end of a round, and the time between them: nothing lives longer without packets, and
+/// parsers that nobody needs go.
+const QUIET_TURNS: u32 = 4_000;
+const QUIET_NS: i64 = 10_000_000_000;
 /// How much more than at the base there may be: buffers that are kept for reuse grow until each has seen the largest message.
 const GROWTH_PERCENT: usize = 5;
 const GROWTH_BYTES: usize = 1 << 20;

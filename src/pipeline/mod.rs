@@ -6,5 +6,6 @@ pub mod counters;
 pub mod exchange;
 pub mod lane;
 pub mod look;
+mod parser_pool;
 pub mod publisher;
 pub mod worker;

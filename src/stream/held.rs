@@ -33,7 +33,7 @@ pub struct HeldPool {
 
 impl HeldPool {
     pub fn new(limit_bytes: usize) -> HeldPool {
-        HeldPool { 
+        HeldPool {
             slots: Vec::new(),
             free: NONE,
             free_bytes: 0,

@@ -64,7 +64,8 @@ impl Capture {
     pub fn closed_behind(&self, place: usize, flag: u8, by_sender: bool) -> Option<Capture> {
         let ends = self.frames[place].ends();
         let ends = if by_sender { ends } else { ends.swapped() };
-        let last = self.frames[..=place].iter().rev().find(|frame| frame.segment().is_some() && frame.ends() == ends)?;
+        let last =
+            self.frames[..=place].iter().rev().find(|frame| frame.segment().is_some() && frame.ends() == ends)?;
         let segment = last.segment()?;
         let behind = segment.payload + usize::from(segment.flags & SYN != 0);
         let mut end = last.part(&segment, 0..0);
