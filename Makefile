@@ -8,7 +8,7 @@ run:
 test:
 	tests/run
 
-# The long forms of the tests: 100,000 mutations a protocol, every place of every capture.
+# The long forms of the tests with broken traffic: 100,000 mutations a protocol, the other damage at many more places.
 test-slow:
 	WIREBEAT_TEST_ALL=1 cargo test --release --locked --test bad_traffic --test robustness --test metamorphic --test mirror_loss
 

@@ -73,7 +73,7 @@ protocols! {
 
 /// Packets that a test of one protocol may analyse.
 fn budget() -> usize {
-    if everything() { 20_000_000 } else { 40_000 }
+    if everything() { 2_000_000 } else { 40_000 }
 }
 
 fn mutated(protocol: &str) {
