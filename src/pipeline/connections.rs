@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::counters::Counters;
+use super::parser_pool::ParserPool;
 use super::publisher::EventWriter;
 use crate::flow::table::FlowEntry;
 use crate::flow::{FlowKey, Orientation, Passage, Selector, community_id};
@@ -16,8 +17,9 @@ use crate::stream::tcp::{self, Lent, Segment};
 use crate::stream::{Limits, Receiver};
 use crate::wire::{AddressPair, Decoded, IpAddress, TcpHeader, Transport};
 
-/// Parsers that a section keeps for reuse.
-const POOLED_PARSERS: usize = 4096;
+/// Parsers that were not needed for so long, in packet time and in turns, go.
+const POOL_NS: i64 = 60_000_000_000;
+const POOL_TURNS: u32 = 1_024;
 
 /// State of one analysed flow.
 struct Connection {
@@ -60,7 +62,10 @@ pub struct Connections {
     held: HeldPool,
     slots: Vec<Option<Connection>>,
     free: Vec<u32>,
-    pools: Vec<Vec<Box<dyn Parser>>>,
+    pools: Vec<ParserPool>,
+    /// When it was last looked how many parsers are needed, and the turns since.
+    looked_ns: i64,
+    turns: u32,
 }
 
 /// What a call works with besides the connections.
@@ -73,9 +78,20 @@ pub struct Bench<'a> {
 impl Connections {
     /// `idle_ns` is how long an idle TCP connection is remembered at least.
     pub fn new(registry: Arc<Registry>, ports: Arc<PortTable>, limits: Limits, idle_ns: i64) -> Connections {
-        let pools = registry.sections.iter().map(|_| Vec::new()).collect();
+        let pools = registry.sections.iter().map(|_| ParserPool::default()).collect();
         let held = HeldPool::new(limits.held_bytes_per_worker);
-        Connections { registry, ports, limits, idle_ns, held, slots: Vec::new(), free: Vec::new(), pools }
+        Connections {
+            registry,
+            ports,
+            limits,
+            idle_ns,
+            held,
+            slots: Vec::new(),
+            free: Vec::new(),
+            pools,
+            looked_ns: i64::MIN,
+            turns: 0,
+        }
     }
 
     /// Who analyses a packet whose flow is new: by source port, then by destination port, then by its first bytes.
@@ -126,7 +142,7 @@ impl Connections {
     }
 
     fn parser(&mut self, section: SectionNumber) -> Box<dyn Parser> {
-        let pooled = self.pools[usize::from(section)].pop();
+        let pooled = self.pools[usize::from(section)].take();
         pooled.unwrap_or_else(|| self.registry.sections[usize::from(section)].factory.parser())
     }
 
@@ -328,10 +344,17 @@ impl Connections {
         let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
         parser.finish(&mut context);
         parser.reset();
-        let pool = &mut self.pools[section];
-        if pool.len() < POOLED_PARSERS {
-            pool.push(parser);
+        self.pools[section].give(parser);
+    }
+
+    /// A turn of housekeeping: lets parsers go that are no longer needed.
+    pub fn tidy(&mut self, now_ns: i64) {
+        self.turns = self.turns.saturating_add(1);
+        if self.turns >= POOL_TURNS && now_ns.saturating_sub(self.looked_ns) >= POOL_NS {
+            (self.looked_ns, self.turns) = (now_ns, 0);
+            self.pools.iter_mut().for_each(ParserPool::look);
         }
+        self.pools.iter_mut().for_each(ParserPool::shed);
     }
 
     /// States that exist now, and bytes of early segments.

@@ -598,6 +598,7 @@ impl Lane {
                 self.reschedule(flow);
             }
         }
+        self.connections.tidy(self.now_ns);
         self.writer.send_older_than(self.now_ns.saturating_sub(self.settings.chunk_age_ns));
         self.shared.publish(&self.counters);
     }

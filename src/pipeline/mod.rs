@@ -6,6 +6,7 @@ pub mod counters;
 pub mod exchange;
 pub mod lane;
 pub mod look;
+mod parser_pool;
 pub mod processes;
 pub mod publisher;
 pub mod worker;

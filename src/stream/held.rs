@@ -22,6 +22,8 @@ const SPARE_BYTES: usize = 4 << 20;
 pub struct HeldPool {
     slots: Vec<Held>,
     free: HeldIndex,
+    /// Capacity of the buffers of free slots.
+    free_bytes: usize,
     /// Capacity of all buffers.
     used_bytes: usize,
     limit_bytes: usize,
@@ -31,7 +33,15 @@ pub struct HeldPool {
 
 impl HeldPool {
     pub fn new(limit_bytes: usize) -> HeldPool {
-        HeldPool { slots: Vec::new(), free: NONE, used_bytes: 0, limit_bytes, spares: Vec::new(), spare_bytes: 0 }
+        HeldPool {
+            slots: Vec::new(),
+            free: NONE,
+            free_bytes: 0,
+            used_bytes: 0,
+            limit_bytes,
+            spares: Vec::new(),
+            spare_bytes: 0,
+        }
     }
 
     /// Copies a segment. None when the pool is full.
@@ -52,11 +62,15 @@ impl HeldPool {
             }
             index => index,
         };
-        let slot = &mut self.slots[index as usize];
-        let growth = bytes.len().saturating_sub(slot.bytes.capacity());
-        if self.used_bytes + growth > self.limit_bytes {
-            return None;
+        let capacity = |pool: &HeldPool| pool.slots[index as usize].bytes.capacity();
+        let fits = |pool: &HeldPool| pool.used_bytes + bytes.len().saturating_sub(capacity(pool)) <= pool.limit_bytes;
+        if !fits(self) {
+            self.shed();
+            if !fits(self) {
+                return None;
+            }
         }
+        let slot = &mut self.slots[index as usize];
         let next_free = slot.next;
         let before = slot.bytes.capacity();
         slot.bytes.clear();
@@ -68,8 +82,22 @@ impl HeldPool {
         slot.next = NONE;
         if self.free == index {
             self.free = next_free;
+            self.free_bytes -= before;
         }
         Some(index)
+    }
+
+    /// Gives up the buffers of free slots: each may be too small for what comes while all together fill the pool. Those with a
+    /// buffer are before those that lost theirs here earlier, so that no slot is passed twice for one release.
+    fn shed(&mut self) {
+        let mut index = self.free;
+        while self.free_bytes > 0 && index != NONE {
+            let slot = &mut self.slots[index as usize];
+            let capacity = std::mem::take(&mut slot.bytes).capacity();
+            self.free_bytes -= capacity;
+            self.used_bytes -= capacity;
+            index = slot.next;
+        }
     }
 
     pub fn release(&mut self, index: HeldIndex) {
@@ -80,6 +108,7 @@ impl HeldPool {
             slot.bytes = Vec::new();
         }
         slot.bytes.clear();
+        self.free_bytes += slot.bytes.capacity();
         slot.next = self.free;
         self.free = index;
     }

@@ -313,3 +313,16 @@ fn garbage_never_panics_and_the_balance_holds() {
         assert_eq!(counters.delivered_bytes + counters.repeated_bytes + counters.ignored_bytes, payload_bytes);
     }
 }
+
+#[test]
+fn buffers_of_small_segments_do_not_keep_large_ones_out() {
+    let mut pool = HeldPool::new(10_000);
+    let small: Vec<_> = (0..10).map_while(|number| pool.hold(number, None, 0, &[1; 1_000])).collect();
+    assert_eq!((small.len(), pool.hold(10, None, 0, &[1])), (10, None), "it is full");
+    small.into_iter().for_each(|index| pool.release(index));
+    let large = pool.hold(0, None, 0, &[2; 5_000]).expect("all of it is free");
+    assert_eq!(pool.get(large).bytes, [2; 5_000]);
+    assert!(pool.used_bytes() <= 10_000 && pool.hold(0, None, 0, &[3; 5_001]).is_none());
+    pool.release(large);
+    assert_eq!(pool.count(), 0);
+}

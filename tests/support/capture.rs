@@ -305,21 +305,22 @@ impl Capture {
 
 pub const IPV4: u16 = 0x0800;
 pub const IPV6: u16 = 0x86dd;
-const FIN: u8 = 1;
-const SYN: u8 = 2;
-const RST: u8 = 4;
+pub const FIN: u8 = 1;
+pub const SYN: u8 = 2;
+pub const RST: u8 = 4;
 const PSH: u8 = 8;
 
 /// Where things of a TCP segment are in its frame.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
     /// Offset of the TCP header.
-    tcp: usize,
+    pub tcp: usize,
     /// Offset of the payload.
-    start: usize,
+    pub start: usize,
     /// Payload bytes.
     pub payload: usize,
-    flags: u8,
+    pub sequence: u32,
+    pub flags: u8,
 }
 
 /// Addresses and ports of a segment.
@@ -335,7 +336,7 @@ impl Ends {
         [self.source.1, self.destination.1].map(u16::from_be_bytes)
     }
 
-    fn swapped(&self) -> Ends {
+    pub fn swapped(&self) -> Ends {
         Ends { source: self.destination.clone(), destination: self.source.clone() }
     }
 }
@@ -390,7 +391,8 @@ impl Frame {
         let header = data.get(tcp..tcp + 20)?;
         let start = tcp + usize::from(header[12] >> 4) * 4;
         let payload = end.min(data.len()).checked_sub(start)?;
-        Some(Segment { tcp, start, payload, flags: header[13] })
+        let sequence = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
+        Some(Segment { tcp, start, payload, sequence, flags: header[13] })
     }
 
     pub fn ends(&self) -> Ends {
@@ -407,12 +409,11 @@ impl Frame {
     }
 
     /// A segment with a part of this one's payload.
-    fn part(&self, segment: &Segment, range: std::ops::Range<usize>) -> Frame {
+    pub fn part(&self, segment: &Segment, range: std::ops::Range<usize>) -> Frame {
         let mut data = self.data[..segment.start].to_vec();
         data.extend_from_slice(&self.data[segment.start + range.start..segment.start + range.end]);
         let tcp = segment.tcp;
-        let sequence: [u8; 4] = data[tcp + 4..tcp + 8].try_into().expect("four bytes");
-        let mut sequence = u32::from_be_bytes(sequence).wrapping_add(range.start as u32);
+        let mut sequence = segment.sequence.wrapping_add(range.start as u32);
         if segment.flags & SYN != 0 && range.start > 0 {
             sequence = sequence.wrapping_add(1);
             data[tcp + 13] &= !SYN;

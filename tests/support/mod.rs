@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "every test program uses a part of its own")]
 
 pub mod capture;
+pub mod damage;
 pub mod events;
 pub mod jumbo;
 pub mod lane;
