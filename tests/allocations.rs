@@ -10,13 +10,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicBool;
 
-use support::capture::{Capture, IPV4, IPV6};
+use support::capture::Capture;
 use support::lane::Laboratory;
+use support::repeated::{Repeated, Turn};
 use support::{name_of, recorded};
-use wirebeat::capture::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, Stray};
-use wirebeat::pipeline::publisher::ChunkRings;
+use wirebeat::capture::BURST;
 use wirebeat::pipeline::worker::Worker;
-use wirebeat::wire::LinkType;
 
 /// Bursts until every table and buffer has its size, and bursts that are counted. Housekeeping comes every 32 bursts.
 const WARM_UP_BURSTS: u64 = 1_000;
@@ -92,97 +91,18 @@ fn passes(capture: &Capture, bursts: u64) -> u64 {
 fn allocations(capture: &Capture) -> BTreeMap<String, u64> {
     let laboratory = Laboratory::new(support::PROTOCOLS);
     let (lane, rings) = laboratory.lane();
-    let source = Repeated {
-        frames: capture.frames.clone(),
-        link: LinkType::from_dlt(capture.link).expect("a known link type"),
-        capture,
-        next: 0,
-        pass: 0,
-        warm_up: passes(capture, WARM_UP_BURSTS),
-        counted: passes(capture, COUNTED_BURSTS),
-        rings,
-    };
+    let warm_up = passes(capture, WARM_UP_BURSTS);
+    let last = warm_up + passes(capture, COUNTED_BURSTS);
+    let source = Repeated::new(capture, last, PASS_NS, rings, |turn| match turn {
+        Turn::Begins(pass) => COUNTING.set(pass > warm_up),
+        Turn::Ends(_) => COUNTING.set(false),
+    });
     let mut worker = Worker { source, lane };
     SITES.with_borrow_mut(BTreeMap::clear);
     worker.run(&AtomicBool::new(false)).expect("memory does not fail");
-    assert!(worker.lane.counters.flows_closed > worker.source.warm_up, "flows come and go");
+    assert!(worker.lane.counters.flows_closed > warm_up, "flows come and go");
     assert_eq!(worker.lane.counters.events_dropped_no_chunk, 0, "the rings are large enough");
     SITES.take()
-}
-
-struct Repeated<'c> {
-    capture: &'c Capture,
-    frames: Vec<support::capture::Frame>,
-    link: LinkType,
-    next: usize,
-    pass: u64,
-    warm_up: u64,
-    counted: u64,
-    rings: ChunkRings,
-}
-
-impl Repeated<'_> {
-    /// Fresh addresses and later times, in place.
-    fn begin_pass(&mut self) {
-        self.pass += 1;
-        self.next = 0;
-        for (frame, original) in self.frames.iter_mut().zip(&self.capture.frames) {
-            frame.time_ns = original.time_ns + PASS_NS * self.pass as i64;
-            // The second and third byte of an IPv4 address, the third and fourth of an IPv6 address.
-            let places: [usize; 2] = match original.ether_type() {
-                IPV4 => [27, 31],
-                IPV6 => [24, 40],
-                _ => continue,
-            };
-            let number = (self.pass as u16).to_be_bytes();
-            for place in places.into_iter().flat_map(|place| [(place, 0), (place + 1, 1)]) {
-                if let (Some(byte), Some(before)) = (frame.data.get_mut(place.0), original.data.get(place.0)) {
-                    *byte = before ^ number[place.1];
-                }
-            }
-        }
-    }
-}
-
-impl Source for Repeated<'_> {
-    fn receive<'s>(&'s mut self, burst: &mut Burst<'s>) -> Received {
-        while let Some(mut chunk) = self.rings.full.pop() {
-            chunk.clear();
-            let _ = self.rings.empty.push(chunk);
-        }
-        if self.next == self.frames.len() {
-            COUNTING.set(false);
-            if self.pass == self.warm_up + self.counted {
-                return Received::End;
-            }
-            self.begin_pass();
-            COUNTING.set(self.pass > self.warm_up);
-        }
-        let frames = &self.frames[self.next..];
-        let frames = &frames[..frames.len().min(BURST)];
-        self.next += frames.len();
-        for frame in frames {
-            burst.push(Packet {
-                data: &frame.data,
-                more: &[],
-                wire_length: frame.wire_length,
-                time_ns: frame.time_ns,
-                link: self.link,
-                origin: Origin::Source,
-            });
-        }
-        Received::Packets
-    }
-
-    fn release(&mut self, _strays: &[Stray]) {}
-
-    fn share(&self) -> Share {
-        Share::Everything
-    }
-
-    fn pressure(&self) -> Pressure {
-        Pressure::Lossless
-    }
 }
 
 thread_local! {
