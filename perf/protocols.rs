@@ -104,7 +104,12 @@ fn measure(name: &str, capture: &Capture) -> bool {
     let bytes = counters.received_bytes as f64 / counters.received as f64;
     let total = encode - source;
     let share = |stage: f64| format!("{:.0} %", (stage / total * 100.0).max(0.0));
-    let kept = total <= GOAL_PACKET_NS && (total / events <= GOAL_EVENT_NS || bytes / events > GOAL_EVENT_BYTES);
+    let beyond = match (total <= GOAL_PACKET_NS, total / events <= GOAL_EVENT_NS || bytes / events > GOAL_EVENT_BYTES) {
+        (true, true) => "",
+        (false, true) => "   beyond: packet",
+        (true, false) => "   beyond: event",
+        (false, false) => "   beyond: packet, event",
+    };
     println!(
         "{name:<28}{bytes:>8.0}{events:>9.2}{total:>9.0}{:>8.0}   {:>7}{:>7}{:>7}{:>7}{}",
         total / events,
@@ -112,9 +117,9 @@ fn measure(name: &str, capture: &Capture) -> bool {
         share(flow - decode),
         share(parse - flow),
         share(encode - parse),
-        if kept { "" } else { "   beyond the goal" }
+        beyond
     );
-    kept
+    beyond.is_empty()
 }
 
 /// Captures one after another, each between hosts of its own.
