@@ -308,21 +308,20 @@ pub fn write_text(out: &mut Vec<u8>, text: &[u8]) {
 }
 
 fn write_text_as(out: &mut Vec<u8>, text: &[u8], html: Html) {
-    let table = match html {
-        Html::Plain => &ESCAPED,
-        Html::Escaped => &ESCAPED_HTML,
-    };
+    out.reserve(text.len() + 2);
     out.push(b'"');
-    let mut rest = text;
+    // Most texts are plain from end to end, which one look tells.
+    let (plain, mut rest) = text.split_at(run(text, html, Letters::Ascii));
+    out.extend_from_slice(plain);
     while !rest.is_empty() {
         match std::str::from_utf8(rest) {
             Ok(valid) => {
-                write_escaped(out, valid.as_bytes(), table);
+                write_escaped(out, valid.as_bytes(), html);
                 break;
             }
             Err(error) => {
                 let (valid, wrong) = rest.split_at(error.valid_up_to());
-                write_escaped(out, valid, table);
+                write_escaped(out, valid, html);
                 out.extend_from_slice("\u{fffd}".as_bytes());
                 rest = &wrong[1..];
             }
@@ -331,14 +330,14 @@ fn write_text_as(out: &mut Vec<u8>, text: &[u8], html: Html) {
     out.push(b'"');
 }
 
-fn write_escaped(out: &mut Vec<u8>, text: &[u8], table: &[bool; 256]) {
-    let mut start = 0;
-    for (index, byte) in text.iter().enumerate() {
-        if !table[usize::from(*byte)] {
-            continue;
-        }
-        out.extend_from_slice(&text[start..index]);
-        start = index + 1;
+/// Writes UTF-8.
+fn write_escaped(out: &mut Vec<u8>, text: &[u8], html: Html) {
+    let mut rest = text;
+    loop {
+        let (plain, special) = rest.split_at(run(rest, html, Letters::All));
+        out.extend_from_slice(plain);
+        let Some((byte, after)) = special.split_first() else { break };
+        rest = after;
         match byte {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
@@ -353,7 +352,51 @@ fn write_escaped(out: &mut Vec<u8>, text: &[u8], table: &[bool; 256]) {
             }
         }
     }
-    out.extend_from_slice(&text[start..]);
+}
+
+/// What a run may hold besides ASCII.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Letters {
+    Ascii,
+    All,
+}
+
+/// Bytes at the beginning that stand for themselves; eight are looked at together.
+#[inline]
+fn run(text: &[u8], html: Html, letters: Letters) -> usize {
+    const HIGH: u64 = repeated(0x80);
+    let (words, _) = text.as_chunks::<8>();
+    let is_plain = |word: &&[u8; 8]| {
+        let word = u64::from_le_bytes(**word);
+        // A byte below 0x80 that becomes negative was below what was taken from it.
+        let mut special = word.wrapping_sub(repeated(0x20)) & !word;
+        special |= has(word, b'"') | has(word, b'\\');
+        if html == Html::Escaped {
+            special |= has(word, b'<') | has(word, b'>') | has(word, b'&');
+        }
+        if letters == Letters::Ascii {
+            special |= word;
+        }
+        special & HIGH == 0
+    };
+    let whole = words.iter().take_while(is_plain).count() * 8;
+    let table = match html {
+        Html::Plain => &ESCAPED,
+        Html::Escaped => &ESCAPED_HTML,
+    };
+    let is_plain = |byte: &&u8| !table[usize::from(**byte)] && (letters == Letters::All || byte.is_ascii());
+    whole + text[whole..].iter().take_while(is_plain).count()
+}
+
+/// Whether a byte is in a word: a high bit is set.
+#[inline]
+fn has(word: u64, byte: u8) -> u64 {
+    let zero = word ^ repeated(byte);
+    zero.wrapping_sub(repeated(1)) & !zero
+}
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
 }
 
 static ESCAPED: [bool; 256] = {

@@ -5,6 +5,7 @@ pub mod chunk;
 mod constants;
 pub mod field;
 pub mod json;
+mod kept;
 mod place;
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 pub use constants::Constants;
 pub use field::{Field, FieldPath, Schema};
+pub use kept::Kept;
 pub use place::{FieldSet, Place, PresentObject, Refusal, Scratch};
 pub use value::{ListWriter, MapWriter, Value};
 

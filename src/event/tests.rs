@@ -116,3 +116,23 @@ fn metadata_can_be_left_out() {
     Encoder::new(Precision::Millisecond, Metadata::LeftOut).write_event(&event, &mut out);
     assert_eq!(out, br#"{"type":"dns"}"#);
 }
+
+#[test]
+fn texts_of_any_length_are_escaped() {
+    let mut random = fastrand::Rng::with_seed(7);
+    let alphabet = b"abcdefghijklm nop\"\\\n\x01\x1f<>&\x7f\xc3\xa4\xe2\x82\xac\xff";
+    for round in 0..20_000 {
+        let length = random.usize(..40);
+        // Most letters are plain, so that whole words are.
+        let letters = if round % 2 == 0 { alphabet.len() } else { 14 };
+        let text: Vec<u8> = (0..length).map(|_| alphabet[random.usize(..letters)]).collect();
+        let mut written = Vec::new();
+        json::write_text(&mut written, &text);
+        let expected: String = text
+            .utf8_chunks()
+            .flat_map(|chunk| [chunk.valid().to_owned(), "\u{fffd}".repeat(chunk.invalid().len())])
+            .collect();
+        assert!(written.iter().all(|byte| *byte >= 0x20), "{written:?}");
+        assert_eq!(serde_json::from_slice::<String>(&written).unwrap(), expected, "{text:?}");
+    }
+}

@@ -292,7 +292,7 @@ impl std::fmt::Write for Sink<'_> {
 
 /// Adds elements to a list.
 pub struct ListWriter<'a> {
-    content: &'a mut Content,
+    pub(super) content: &'a mut Content,
 }
 
 impl ListWriter<'_> {
@@ -385,7 +385,7 @@ impl MapWriter<'_> {
 /// Writes the value of a map's entry.
 #[must_use = "a key without a value breaks the map"]
 pub struct EntryWriter<'a> {
-    content: &'a mut Content,
+    pub(super) content: &'a mut Content,
 }
 
 impl EntryWriter<'_> {

@@ -9,6 +9,7 @@ pub mod events;
 pub mod jumbo;
 pub mod lane;
 pub mod program;
+pub mod repeated;
 pub mod tunnels;
 
 use std::path::{Path, PathBuf};

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Commands of the client: what they are called, what answer they get, and their arguments.
 
+use std::fmt::Write as _;
+
 use super::login;
 use super::packet::Packet;
 use super::statements::{LAST_PREPARED, Statement, Statements};
 use super::values::{self, Style};
 use super::wire::{Column, Reader};
+use crate::protocols::text::Text;
 
 /// Bytes of a statement's text, and of all parameters together, that are kept for an event.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -189,7 +192,7 @@ pub struct Request {
     /// Of its last packet; the answer's first packet has the next.
     pub sequence: u8,
     /// SQL as sent, or the arguments of another command as text.
-    pub text: Vec<u8>,
+    pub text: Text,
     /// The text is the beginning of a longer one.
     pub cut: bool,
     /// The SQL of an execution is not known: its preparation was not seen.
@@ -218,10 +221,9 @@ impl Request {
 
     /// Empties what was kept for the event.
     pub fn release_text(&mut self) {
-        for buffer in [&mut self.text, &mut self.parameters] {
-            buffer.clear();
-            buffer.shrink_to(64 << 10);
-        }
+        self.text.clear();
+        self.parameters.clear();
+        self.parameters.shrink_to(64 << 10);
         self.parameter_ends.clear();
         self.parameter_ends.shrink_to(4096);
     }
@@ -263,7 +265,8 @@ impl Request {
             }
             Command::ProcessKill => {
                 if let Some(id) = Reader::new(arguments).u32() {
-                    self.text.extend_from_slice(id.to_string().as_bytes());
+                    // Writing into memory does not fail.
+                    let _ = write!(self.text, "{id}");
                 }
             }
             Command::ChangeUser => {

@@ -2,23 +2,31 @@
 //! Prepared statements of one connection: what COM_STMT_EXECUTE needs to be understood. Bounded in number and bytes; the
 //! one that was not used for longest goes first.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use super::wire::Column;
+use crate::protocols::text::Text;
 
 const MAX_STATEMENTS: usize = 1024;
 const MAX_BYTES: usize = 4 << 20;
 const MAX_LONG_DATA_BYTES: usize = 64 << 10;
 const MAX_LONG_PARAMETERS: usize = 256;
-const SPARE_STATEMENTS: usize = 8;
-const SPARE_BYTES: usize = 16 << 10;
+/// Statements without a connection that a thread keeps for the next ones, and columns and parameters that each may have.
+const SPARE_STATEMENTS: usize = 256;
+const SPARE_ITEMS: usize = 256;
+
+thread_local! {
+    /// Connections come and go with their statements.
+    static SPARE: RefCell<Vec<Statement>> = const { RefCell::new(Vec::new()) };
+}
 
 /// The id that MariaDB clients use for "the statement prepared last".
 pub const LAST_PREPARED: u32 = u32::MAX;
 
 #[derive(Default)]
 pub struct Statement {
-    pub text: Vec<u8>,
+    pub text: Text,
     pub parameters: u16,
     /// Types of the parameters as they were bound last: type in the low byte, 0x8000 for unsigned.
     pub types: Vec<u16>,
@@ -31,12 +39,28 @@ pub struct Statement {
 }
 
 impl Statement {
-    fn clear(&mut self) {
+    /// One that was used before, if there is one.
+    fn lent() -> Statement {
+        SPARE.try_with(|spare| spare.borrow_mut().pop()).ok().flatten().unwrap_or_default()
+    }
+
+    /// Leaves its memory to the next one.
+    fn give_back(mut self) {
         self.text.clear();
         self.parameters = 0;
         self.types.clear();
         self.columns.clear();
         self.forget_long_data();
+        if self.types.capacity() > SPARE_ITEMS || self.columns.capacity() > SPARE_ITEMS {
+            return;
+        }
+        // A thread that ends has nothing to keep it in.
+        let _ = SPARE.try_with(|spare| {
+            let mut spare = spare.borrow_mut();
+            if spare.len() < SPARE_STATEMENTS {
+                spare.push(self);
+            }
+        });
     }
 
     pub fn forget_long_data(&mut self) {
@@ -67,7 +91,6 @@ pub struct Statements {
     known: HashMap<u32, Statement>,
     last: u32,
     bytes: usize,
-    spare: Vec<Statement>,
 }
 
 impl Statements {
@@ -82,7 +105,7 @@ impl Statements {
             let oldest = self.known.iter().min_by_key(|(_, statement)| statement.used_ns).map(|(id, _)| *id);
             oldest.into_iter().for_each(|id| self.remove(id));
         }
-        let mut statement = self.spare.pop().unwrap_or_default();
+        let mut statement = Statement::lent();
         statement.text.extend_from_slice(text);
         statement.parameters = parameters;
         statement.used_ns = now_ns;
@@ -120,23 +143,26 @@ impl Statements {
 
     pub fn remove(&mut self, id: u32) {
         let id = if id == LAST_PREPARED { self.last } else { id };
-        if let Some(mut statement) = self.known.remove(&id) {
+        if let Some(statement) = self.known.remove(&id) {
             self.bytes = self.bytes.saturating_sub(statement.bytes());
-            if self.spare.len() < SPARE_STATEMENTS && statement.text.capacity() <= SPARE_BYTES {
-                statement.clear();
-                self.spare.push(statement);
-            }
+            statement.give_back();
         }
     }
 
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
-        self.known.values().chain(&self.spare).map(|statement| statement.text.capacity()).sum()
+        self.known.values().map(|statement| statement.text.capacity()).sum()
     }
 
     pub fn clear(&mut self) {
-        self.known.clear();
+        self.known.drain().for_each(|(_, statement)| statement.give_back());
         self.known.shrink_to(64);
         self.bytes = 0;
+    }
+}
+
+impl Drop for Statements {
+    fn drop(&mut self) {
+        self.clear();
     }
 }

@@ -2,6 +2,7 @@
 //! Certificates of a Certificate message (RFC 5246, section 7.4.2) and the facts of X.509 that events show, with the names of
 //! Go's `crypto/x509`.
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 
 use base64::Engine as _;
@@ -18,10 +19,11 @@ use x509_parser::public_key::PublicKey;
 use x509_parser::time::ASN1Time;
 use x509_parser::x509::{AlgorithmIdentifier, SubjectPublicKeyInfo};
 
+use super::cache::Cache;
 use super::cursor::Cursor;
 use super::fingerprint::capital_hexadecimal;
 use super::{Fingerprints, name};
-use crate::event::{Event, Field, MapWriter, Value};
+use crate::event::{Event, Field, Kept, MapWriter, Value};
 
 /// Certificates of one chain that are shown.
 pub const MAX_CHAIN: usize = 32;
@@ -64,25 +66,36 @@ pub struct Shown {
 
 /// Sets the fields of a chain. Answers how many certificates could not be read.
 pub fn fill(event: &mut Event, message: &[u8], fields: &LeafFields, shown: Shown) -> u64 {
+    if chain(message).next().is_none() {
+        return 0;
+    }
+    CACHE.with_borrow_mut(|cache| fill_with(cache, event, message, fields, shown))
+}
+
+fn fill_with(cache: &mut Cache, event: &mut Event, message: &[u8], fields: &LeafFields, shown: Shown) -> u64 {
     let mut failures = 0;
     let Some(leaf) = chain(message).next() else { return 0 };
+    let certificate = cache.certificate(leaf);
     if shown.fingerprints.md5 {
-        event.text(fields.md5, capital_hexadecimal::<32>(&Md5::digest(leaf)));
+        let sum = certificate.md5.get_or_insert_with(|| Md5::digest(leaf).into());
+        event.text(fields.md5, capital_hexadecimal::<32>(sum));
     }
     if shown.fingerprints.sha1 {
-        event.text(fields.sha1, capital_hexadecimal::<40>(&Sha1::digest(leaf)));
+        let sum = certificate.sha1.get_or_insert_with(|| Sha1::digest(leaf).into());
+        event.text(fields.sha1, capital_hexadecimal::<40>(sum));
     }
     if shown.fingerprints.sha256 {
-        event.text(fields.sha256, capital_hexadecimal::<64>(&Sha256::digest(leaf)));
+        let sum = certificate.sha256.get_or_insert_with(|| Sha256::digest(leaf).into());
+        event.text(fields.sha256, capital_hexadecimal::<64>(sum));
     }
-    match parse(leaf) {
-        Some(certificate) => {
-            event.text_if_any(fields.subject, name::text(certificate.subject()));
-            event.text_if_any(fields.issuer, name::text(certificate.issuer()));
-            set_time(event, fields.not_before, certificate.validity().not_before);
-            set_time(event, fields.not_after, certificate.validity().not_after);
+    match &certificate.contents {
+        Some(contents) => {
+            event.text_if_any(fields.subject, &contents.subject);
+            event.text_if_any(fields.issuer, &contents.issuer);
+            set_time(event, fields.not_before, contents.not_before);
+            set_time(event, fields.not_after, contents.not_after);
             if shown.objects {
-                event.map(fields.x509, |map| write(map, &certificate));
+                event.kept(fields.x509, &contents.object);
             }
         }
         None => failures += 1,
@@ -90,17 +103,73 @@ pub fn fill(event: &mut Event, message: &[u8], fields: &LeafFields, shown: Shown
     if shown.objects && chain(message).nth(1).is_some() {
         event.list(fields.detailed_chain, |list| {
             for der in chain(message).skip(1) {
-                match parse(der) {
-                    Some(certificate) => list.map(|map| write(map, &certificate)),
+                match &cache.certificate(der).contents {
+                    Some(contents) => list.kept(&contents.object),
                     None => failures += 1,
                 }
             }
         });
     }
     if shown.raw {
-        event.list(fields.certificate_chain, |list| chain(message).for_each(|der| list.text(pem(der))));
+        event.list(fields.certificate_chain, |list| {
+            chain(message).for_each(|der| list.text(cache.certificate(der).pem.get_or_insert_with(|| pem(der))));
+        });
     }
     failures
+}
+
+thread_local! {
+    /// Of a worker.
+    static CACHE: RefCell<Cache> = RefCell::default();
+}
+
+/// What is known of one certificate. Hashes and PEM are made when they are first wanted.
+#[derive(Default)]
+pub struct Certificate {
+    /// None: it could not be read.
+    contents: Option<Contents>,
+    md5: Option<[u8; 16]>,
+    sha1: Option<[u8; 20]>,
+    sha256: Option<[u8; 32]>,
+    pem: Option<String>,
+}
+
+struct Contents {
+    subject: String,
+    issuer: String,
+    not_before: ASN1Time,
+    not_after: ASN1Time,
+    object: Kept,
+}
+
+impl Certificate {
+    pub fn read(der: &[u8]) -> Certificate {
+        let contents = parse(der).map(|certificate| Contents {
+            subject: name::text(certificate.subject()),
+            issuer: name::text(certificate.issuer()),
+            not_before: certificate.validity().not_before,
+            not_after: certificate.validity().not_after,
+            object: Kept::map(|map| write(map, &certificate)),
+        });
+        Certificate { contents, ..Certificate::default() }
+    }
+
+    /// Bytes of memory, without those of the PEM form, which is a little longer than the certificate.
+    pub fn bytes(&self) -> usize {
+        let contents = self.contents.as_ref();
+        contents
+            .map_or(0, |contents| contents.subject.capacity() + contents.issuer.capacity() + contents.object.bytes())
+    }
+
+    #[cfg(test)]
+    pub fn mark(&mut self) {
+        self.pem = Some(String::new());
+    }
+
+    #[cfg(test)]
+    pub fn is_marked(&self) -> bool {
+        self.pem.is_some()
+    }
 }
 
 /// The certificate as an object.

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! The event of one connection.
 
+use std::cell::RefCell;
+
 use super::Options;
 use super::certificate::{self, LeafFields, Shown};
 use super::cursor::{codes, is_grease};
@@ -59,8 +61,15 @@ pub fn publish(context: &mut Context<'_>, options: &Options, facts: &Facts, hand
         server_hello: ServerHello::read(&handshake.server_hello),
     };
     let mut failures = 0;
-    context.publish(&common, |event| failures = connection.fill(event, options));
+    SCRATCH.with_borrow_mut(|scratch| {
+        context.publish(&common, |event| failures = connection.fill(event, options, scratch));
+    });
     context.count(ProtocolCounter::ParseFailures, failures);
+}
+
+thread_local! {
+    /// Of a worker.
+    static SCRATCH: RefCell<Scratch> = RefCell::default();
 }
 
 struct Connection<'a> {
@@ -74,8 +83,7 @@ struct Connection<'a> {
 
 impl Connection<'_> {
     /// Answers how many certificates could not be read.
-    fn fill(&self, event: &mut Event, options: &Options) -> u64 {
-        let scratch = &mut Scratch::default();
+    fn fill(&self, event: &mut Event, options: &Options, scratch: &mut Scratch) -> u64 {
         let version = self.version();
         if let Some(version) = &version {
             event.constant(field::TLS_VERSION_PROTOCOL, version.protocol());

@@ -4,6 +4,8 @@
 //! A message that lies whole in what is given is read in place. Of others the bytes that somebody wants are kept, the rest is
 //! counted.
 
+use crate::protocols::text::Text;
+
 /// Bytes of a message's header: type and length.
 const HEADER_BYTES: usize = 4;
 /// Bytes that are kept of one message.
@@ -26,7 +28,7 @@ pub struct Assembler {
     left: usize,
     /// Bytes of the message's body that are kept.
     wanted: usize,
-    kept: Vec<u8>,
+    kept: Text,
     /// Bytes of this message are missing.
     spoiled: bool,
     /// Where messages begin is not known any more.
@@ -43,7 +45,7 @@ pub struct Message<'a> {
 #[derive(Debug)]
 pub enum Body<'a> {
     InPlace(&'a [u8]),
-    Kept(&'a mut Vec<u8>),
+    Kept(&'a mut Text),
 }
 
 impl Body<'_> {
@@ -55,7 +57,7 @@ impl Body<'_> {
     }
 
     /// Stores the body in `place`, whose old content is dropped.
-    pub fn store(self, place: &mut Vec<u8>) {
+    pub fn store(self, place: &mut Text) {
         match self {
             Body::InPlace(bytes) => {
                 place.clear();
@@ -132,20 +134,13 @@ impl Assembler {
         self.left = 0;
         self.spoiled = false;
         self.lost = false;
-        clear(&mut self.kept);
+        self.kept.clear();
     }
 
     #[cfg(test)]
     pub fn held_bytes(&self) -> usize {
         self.kept.capacity()
     }
-}
-
-/// Empties a buffer; one that has grown beyond what is usual is given back.
-pub fn clear(buffer: &mut Vec<u8>) {
-    const USUAL_BYTES: usize = 16_384;
-    buffer.clear();
-    buffer.shrink_to(USUAL_BYTES);
 }
 
 /// Type, body and what follows, when the message is whole and no longer than what is kept.

@@ -7,6 +7,7 @@
 //! (STARTTLS, a proxy's CONNECT) is passed over. Limits: nothing is decrypted, so certificates of TLS 1.3 are not seen; of a
 //! client hello in the form of SSL 2.0 only the length is read; DTLS and QUIC are not read.
 
+mod cache;
 mod certificate;
 pub mod ciphers;
 mod config;

@@ -10,6 +10,7 @@ use super::handshake::{self, Message};
 use super::hello::{ClientHello, ServerHello};
 use super::record::{self, ContentType};
 use super::side::{Alert, Encrypted, Phase, Side};
+use crate::protocols::text::Text;
 use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounter, Step};
 
 /// The parser of one connection.
@@ -28,8 +29,8 @@ pub struct Handshake {
     /// The direction in which the client sends.
     pub client: Direction,
     /// Bodies of the hellos; empty: not seen.
-    pub client_hello: Vec<u8>,
-    pub server_hello: Vec<u8>,
+    pub client_hello: Text,
+    pub server_hello: Text,
     /// The server hello asks for another client hello, or did so.
     retry: Retry,
     /// All behind the server hello is encrypted (TLS 1.3).
@@ -231,8 +232,8 @@ impl TlsParser {
 
     /// Gives the messages' memory back: a connection lives on for long after its handshake.
     fn release(&mut self) {
-        self.handshake.client_hello = Vec::new();
-        self.handshake.server_hello = Vec::new();
+        self.handshake.client_hello.clear();
+        self.handshake.server_hello.clear();
         for side in &mut self.sides {
             side.release();
         }
@@ -342,7 +343,7 @@ impl Parser for TlsParser {
 
     fn reset(&mut self) {
         self.sides.iter_mut().for_each(Side::reset);
-        self.handshake.reset();
+        self.handshake = Handshake::default();
         self.start_ns = None;
         self.over = false;
     }
@@ -355,7 +356,7 @@ fn opens(content: ContentType) -> bool {
 
 /// Where a message's bytes go.
 struct Kept<'a> {
-    certificates: &'a mut Vec<u8>,
+    certificates: &'a mut Text,
     encrypted: &'a mut Option<Encrypted>,
 }
 
@@ -363,8 +364,8 @@ impl Default for Handshake {
     fn default() -> Handshake {
         Handshake {
             client: Direction::ToServer,
-            client_hello: Vec::new(),
-            server_hello: Vec::new(),
+            client_hello: Text::default(),
+            server_hello: Text::default(),
             retry: Retry::No,
             encrypted: false,
             early_data: false,
@@ -426,17 +427,6 @@ impl Handshake {
             _ => {}
         }
         true
-    }
-
-    fn reset(&mut self) {
-        let Handshake { client_hello, server_hello, .. } = self;
-        handshake::clear(client_hello);
-        handshake::clear(server_hello);
-        *self = Handshake {
-            client_hello: std::mem::take(client_hello),
-            server_hello: std::mem::take(server_hello),
-            ..Handshake::default()
-        };
     }
 }
 

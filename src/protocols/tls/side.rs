@@ -3,8 +3,9 @@
 
 use arrayvec::ArrayVec;
 
-use super::handshake::{Assembler, clear};
+use super::handshake::Assembler;
 use super::record::{ContentType, Header};
+use crate::protocols::text::Text;
 
 /// Alerts of one end that are remembered.
 const MAX_ALERTS: usize = 16;
@@ -60,7 +61,7 @@ pub struct Side {
     pub left: usize,
     pub assembler: Assembler,
     /// The Certificate message; empty: none.
-    pub certificates: Vec<u8>,
+    pub certificates: Text,
     pub alerts: ArrayVec<Alert, MAX_ALERTS>,
     /// When ChangeCipherSpec came.
     pub changed_ns: Option<i64>,
@@ -93,15 +94,15 @@ impl Side {
 
     /// Gives the memory of messages back.
     pub fn release(&mut self) {
-        self.assembler = Assembler::default();
-        self.certificates = Vec::new();
+        self.assembler.reset();
+        self.certificates.clear();
     }
 
     pub fn reset(&mut self) {
         self.phase = Phase::Start;
         self.left = 0;
         self.assembler.reset();
-        clear(&mut self.certificates);
+        self.certificates.clear();
         self.alerts.clear();
         self.changed_ns = None;
         self.encrypted = None;
