@@ -89,7 +89,7 @@ impl HeldPool {
 
     /// Gives up the buffers of free slots: each may be too small for what comes while all together fill the pool. Those with a
     /// buffer are before those that lost theirs here earlier, so that no slot is passed twice for one release.
-    fn shed(&mut self) {
+    pub fn shed(&mut self) {
         let mut index = self.free;
         while self.free_bytes > 0 && index != NONE {
             let slot = &mut self.slots[index as usize];
