@@ -285,28 +285,19 @@ impl Connections {
         }
         let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return finding };
         let direction = connection.direction(orientation);
-        if let Analyser::Parser(parser) = &mut connection.analyser {
-            let mut writer = bench
-                .writer
-                .section(usize::from(connection.section), bench.now_ns, bench.counters)
-                .through(connection.passage.as_ref());
-            let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
-            parser.datagram(&mut context, direction, payload, wire_length);
-        }
+        connection.with_parser(bench, |parser, context| parser.datagram(context, direction, payload, wire_length));
         finding
     }
 
     /// Publishes what has waited too long.
     pub fn expire(&mut self, place: u32, bench: &mut Bench<'_>) {
         let Some(connection) = self.slots.get_mut(place as usize).and_then(Option::as_mut) else { return };
-        let Analyser::Parser(parser) = &mut connection.analyser else { return };
-        if parser.deadline_ns().is_some_and(|deadline| deadline <= bench.now_ns) {
-            let section = usize::from(connection.section);
-            let mut writer =
-                bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
-            let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
-            parser.expire(&mut context);
-        }
+        let now_ns = bench.now_ns;
+        connection.with_parser(bench, |parser, context| {
+            if parser.deadline_ns().is_some_and(|deadline| deadline <= now_ns) {
+                parser.expire(context);
+            }
+        });
     }
 
     /// When the parser wants [`Connections::expire`]; i64::MAX for never.
@@ -337,14 +328,10 @@ impl Connections {
         if connection.view.carrier == Carrier::Tcp {
             connection.finish(&mut self.held, &self.limits, bench);
         }
+        connection.with_parser(bench, |parser, context| parser.finish(context));
         let Analyser::Parser(mut parser) = connection.analyser else { return };
-        let section = usize::from(connection.section);
-        let mut writer =
-            bench.writer.section(section, bench.now_ns, bench.counters).through(connection.passage.as_ref());
-        let mut context = Context { now_ns: bench.now_ns, flow: connection.view, publisher: &mut writer };
-        parser.finish(&mut context);
         parser.reset();
-        self.pools[section].give(parser);
+        self.pools[usize::from(connection.section)].give(parser);
     }
 
     /// A turn of housekeeping: lets parsers go that are no longer needed.
@@ -371,6 +358,15 @@ impl Connections {
 impl Connection {
     fn direction(&self, orientation: Orientation) -> Direction {
         if orientation == self.client { Direction::ToServer } else { Direction::ToClient }
+    }
+
+    /// Lets the parser work outside of its stream, if there is one.
+    fn with_parser(&mut self, bench: &mut Bench<'_>, work: impl FnOnce(&mut dyn Parser, &mut Context<'_>)) {
+        let Analyser::Parser(parser) = &mut self.analyser else { return };
+        let section = usize::from(self.section);
+        let mut writer = bench.writer.section(section, bench.now_ns, bench.counters).through(self.passage.as_ref());
+        let mut context = Context { now_ns: bench.now_ns, flow: self.view, publisher: &mut writer };
+        work(&mut **parser, &mut context);
     }
 
     fn give(&mut self, segment: &Segment<'_>, pool: &mut HeldPool, limits: &Limits, bench: &mut Bench<'_>) {

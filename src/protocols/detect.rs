@@ -199,7 +199,11 @@ fn decide(registry: &Registry, candidates: Candidates, carried: Carried, bytes: 
         }
     }
     if candidates.others == Others::Named {
-        let unconfigured = DESCRIPTORS.iter().filter_map(|descriptor| Some((descriptor.name, descriptor.recognise?)));
+        let asked = |name: &str| of(registry, candidates).any(|(_, descriptor)| descriptor.name == name);
+        let unconfigured = DESCRIPTORS
+            .iter()
+            .filter(|descriptor| !asked(descriptor.name))
+            .filter_map(|descriptor| Some((descriptor.name, descriptor.recognise?)));
         for (name, recognise) in unconfigured.chain(others::OTHERS.iter().copied()) {
             match recognise(carried, bytes) {
                 Recognition::Client | Recognition::Server => return Some(Decision::Named(ProtocolName::of(name))),

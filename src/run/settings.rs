@@ -81,8 +81,8 @@ impl Settings {
         let packetbeat = packetbeat.as_ref();
 
         let mut sections: Vec<Extras> = Vec::new();
-        let detection = match root.section("wirebeat")? {
-            Some(wirebeat) if wirebeat.boolean("detect")?.unwrap_or(false) => Detection::On,
+        let detection = match root.boolean("wirebeat.detect")? {
+            Some(true) => Detection::On,
             _ => Detection::Off,
         };
         let registry = Registry::read(packetbeat, detection, &mut warnings, |section, warnings| {

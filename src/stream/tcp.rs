@@ -207,7 +207,7 @@ impl Connection {
 
     fn close<R: Receiver>(&mut self, end: End, lent: &mut Lent<'_, R>) {
         while let Some(direction) = self.oldest(lent.pool, |_| true) {
-            self.open_gap(direction, lent);
+            self.halves[direction as usize].open_gap(direction, lent);
             self.halves[direction as usize].release_first(direction, lent);
         }
         for direction in BOTH {
@@ -242,7 +242,7 @@ impl Connection {
             if let Some(direction) = self.oldest(lent.pool, |candidate| self.is_due(candidate, time_ns, lent)) {
                 self.halves[direction as usize].release_first(direction, lent);
             } else if let Some(direction) = BOTH.into_iter().find(|direction| self.is_lost(*direction, time_ns, lent)) {
-                self.open_gap(direction, lent);
+                self.halves[direction as usize].open_gap(direction, lent);
             } else if let Some(direction) = BOTH.into_iter().find(|place| self.halves[*place as usize].is_over()) {
                 self.halves[direction as usize].finish(direction, End::Fin, lent);
             } else {
@@ -284,15 +284,6 @@ impl Connection {
         let is_waited_for = self.halves[direction.opposite() as usize].held_first != NONE;
         before(half.next, sequence) && (arrived && is_waited_for || half.is_late(time_ns, lent.limits))
     }
-
-    /// Tells the hole before the first held segment as a gap.
-    fn open_gap<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
-        let half = &mut self.halves[direction as usize];
-        let sequence = lent.pool.get(half.held_first).sequence;
-        if before(half.next, sequence) && half.phase == Phase::Running {
-            half.gap(direction, u64::from(sequence.wrapping_sub(half.next)), lent);
-        }
-    }
 }
 
 const BOTH: [Direction; 2] = [Direction::ToServer, Direction::ToClient];
@@ -327,14 +318,8 @@ impl Half {
 
     /// A segment of which the next byte is known to be part, or that repeats bytes.
     fn in_order<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
-        let payload = segment.payload;
-        let seen = self.next.wrapping_sub(sequence) as usize;
-        let fresh = payload.get(seen..).unwrap_or_default();
-        lent.counters.repeated_bytes += (payload.len() - fresh.len()) as u64;
-        if !fresh.is_empty() {
-            self.deliver(segment.direction, fresh, segment.time_ns, lent);
-        }
-        let end = sequence.wrapping_add(payload.len() as u32).wrapping_add(segment.cut_bytes);
+        self.give_new(segment.direction, (sequence, segment.time_ns), segment.payload, lent);
+        let end = sequence.wrapping_add(segment.payload.len() as u32).wrapping_add(segment.cut_bytes);
         if segment.cut_bytes > 0 && before(self.next, end) && self.phase == Phase::Running {
             self.gap(segment.direction, u64::from(end.wrapping_sub(self.next)), lent);
         }
@@ -390,55 +375,54 @@ impl Half {
         }
     }
 
+    /// Tells the hole before the first held segment as a gap.
+    fn open_gap<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
+        let sequence = lent.pool.get(self.held_first).sequence;
+        self.gap_before(direction, sequence, lent);
+    }
+
+    fn gap_before<R: Receiver>(&mut self, direction: Direction, sequence: u32, lent: &mut Lent<'_, R>) {
+        if before(self.next, sequence) && self.phase == Phase::Running {
+            self.gap(direction, u64::from(sequence.wrapping_sub(self.next)), lent);
+        }
+    }
+
     /// Gives the first held segment, or what of it is new.
     fn release_first<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
         let index = self.held_first;
         let held = lent.pool.get(index);
-        let skip = self.next.wrapping_sub(held.sequence) as usize;
         // Behind a gap it was not waiting for anything that came.
-        let time_ns = held.time_ns.max(self.given_ns);
+        let (sequence, time_ns) = (held.sequence, held.time_ns.max(self.given_ns));
         self.held_first = held.next;
         self.held_bytes -= held.bytes.len();
         let bytes = lent.pool.take_bytes(index);
-        let fresh = bytes.get(skip..).unwrap_or_default();
-        lent.counters.repeated_bytes += (bytes.len() - fresh.len()) as u64;
-        if self.phase == Phase::Running && !fresh.is_empty() {
-            self.deliver(direction, fresh, time_ns, lent);
-        } else {
-            lent.counters.ignored_bytes += fresh.len() as u64;
-        }
+        self.give_new(direction, (sequence, time_ns), &bytes, lent);
         lent.pool.put_back(index, bytes);
         self.acknowledged_ns = None;
         self.late_segments = 0;
     }
 
+    /// Gives all that is held before a segment, then the segment, with gaps where bytes are missing.
     fn give_up_holes<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
         while self.held_first != NONE && !before(sequence, lent.pool.get(self.held_first).sequence) {
-            let index = self.held_first;
-            let held = lent.pool.get(index);
-            let (start, time_ns) = (held.sequence, held.time_ns.max(self.given_ns));
-            self.held_first = held.next;
-            self.held_bytes -= held.bytes.len();
-            let bytes = lent.pool.take_bytes(index);
-            self.jump_and_deliver(segment.direction, (start, time_ns), &bytes, lent);
-            lent.pool.put_back(index, bytes);
+            self.open_gap(segment.direction, lent);
+            self.release_first(segment.direction, lent);
         }
-        self.jump_and_deliver(segment.direction, (sequence, segment.time_ns), segment.payload, lent);
+        self.gap_before(segment.direction, sequence, lent);
+        self.give_new(segment.direction, (sequence, segment.time_ns), segment.payload, lent);
         self.acknowledged_ns = None;
         self.late_segments = 0;
         self.hole_ns = segment.time_ns;
     }
 
-    fn jump_and_deliver<R: Receiver>(
+    /// Gives what of these bytes, which begin at or before `next`, was not given before.
+    fn give_new<R: Receiver>(
         &mut self,
         direction: Direction,
         (sequence, time_ns): (u32, i64),
         bytes: &[u8],
         lent: &mut Lent<'_, R>,
     ) {
-        if before(self.next, sequence) && self.phase == Phase::Running {
-            self.gap(direction, u64::from(sequence.wrapping_sub(self.next)), lent);
-        }
         let seen = self.next.wrapping_sub(sequence) as usize;
         let fresh = bytes.get(seen..).unwrap_or_default();
         lent.counters.repeated_bytes += (bytes.len() - fresh.len()) as u64;
