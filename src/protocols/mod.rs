@@ -23,6 +23,7 @@ pub mod memcache;
 pub mod mongodb;
 pub mod mysql;
 pub mod nfs;
+pub mod notes;
 pub mod pgsql;
 pub mod redis;
 pub mod registry;

@@ -8,6 +8,7 @@ use super::methods::{self, Method, Role};
 use super::session::{Content, Extent};
 use super::{Options, Parsing, Rejects, properties, table};
 use crate::event::{Event, Field, field};
+use crate::protocols::notes::{ENDED, NO_RESPONSE, REQUEST_LOSS, RESPONSE_LOSS};
 use crate::protocols::{Common, Context, Direction, Status};
 
 /// A method that asks, or stands alone.
@@ -55,12 +56,8 @@ pub enum Outcome<'a> {
 const ARGUMENTS: &str = "Failed to parse additional arguments";
 const INCOMPLETE: &str = "The method's arguments are not complete";
 const PROPERTIES: &str = "Failed to parse the message properties";
-const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
 const NO_CLOSE_OK: &str = "Close-ok method not received by sender";
 const CLOSED: &str = "Closed by the other end instead of an answer";
-const NO_RESPONSE: &str = "No response to this request was received";
-const ENDED: &str = "The connection ended before a response was received";
 const CUT: &str = "The message is not complete";
 const MESSAGE_LOSS: &str = "Packet loss while capturing the message";
 const ENDED_INSIDE: &str = "The connection ended before the message was complete";

@@ -8,6 +8,9 @@ use super::request::{Extent, Message, Request};
 use super::wire::Header;
 use super::{Options, response};
 use crate::event::{Event, Field, field};
+use crate::protocols::notes::{
+    ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_CUT, REQUEST_LOSS, REQUEST_UNREADABLE, RESPONSE_LOSS, RESPONSE_UNREADABLE,
+};
 use crate::protocols::{Common, Context, Direction, Status};
 
 /// How a request's waiting ended.
@@ -20,15 +23,7 @@ pub enum Outcome {
     Ended,
 }
 
-const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
-const REQUEST_CUT: &str = "The request is longer than what is kept of it";
 const RESPONSE_CUT: &str = "The response is longer than what is looked at";
-const REQUEST_UNREADABLE: &str = "The request could not be read completely";
-const RESPONSE_UNREADABLE: &str = "The response could not be read completely";
-const NO_RESPONSE: &str = "No response to this request was received";
-const ENDED: &str = "The connection ended before a response was received";
-const ENDED_INSIDE: &str = "The connection ended before the response was complete";
 
 /// Publishes a request with what there is of its response; without a request what the server sent by itself.
 pub fn publish(

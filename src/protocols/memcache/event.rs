@@ -12,11 +12,11 @@ use crate::protocols::{Common, Context, Direction, Status};
 
 /// What Packetbeat says in `error.message`.
 pub mod note {
+    pub use crate::protocols::notes::{REQUEST_LOSS, RESPONSE_LOSS};
+
     pub const NO_REQUEST: &str = "Invalid transaction. Request missing";
     pub const NO_RESPONSE: &str = "Missing response for non-quiet request";
     pub const UNFINISHED: &str = "Unfinished transaction";
-    pub const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-    pub const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
     pub const CUT: &str = "The message is longer than what is kept of it";
 }
 

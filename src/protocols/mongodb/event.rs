@@ -5,6 +5,9 @@ use super::Options;
 use super::bson::Span;
 use super::exchange::{Extent, Reply, Request};
 use crate::event::{Event, field};
+use crate::protocols::notes::{
+    ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_CUT, REQUEST_LOSS, REQUEST_UNREADABLE, RESPONSE_LOSS, RESPONSE_UNREADABLE,
+};
 use crate::protocols::{Common, Context, Status};
 
 /// How a request's waiting ended.
@@ -21,15 +24,7 @@ pub enum Outcome {
     Ended,
 }
 
-const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
-const REQUEST_CUT: &str = "The request is longer than what is kept of it";
 const RESPONSE_CUT: &str = "The response is longer than what is looked at";
-const REQUEST_UNREADABLE: &str = "The request could not be read completely";
-const RESPONSE_UNREADABLE: &str = "The response could not be read completely";
-const NO_RESPONSE: &str = "No response to this request was received";
-const ENDED: &str = "The connection ended before a response was received";
-const ENDED_INSIDE: &str = "The connection ended before the response was complete";
 
 /// Publishes one request.
 pub fn publish(

@@ -5,6 +5,9 @@ use super::Options;
 use super::request::{Command, MAX_TEXT_BYTES, Request};
 use super::response::Response;
 use crate::event::{Event, field};
+use crate::protocols::notes::{
+    ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_CUT, REQUEST_LOSS, RESPONSE_LOSS, SLOW_RESPONSE,
+};
 use crate::protocols::{Common, Context, Direction, Status};
 
 /// How a command's waiting ended.
@@ -26,15 +29,8 @@ const PREPARE: &str = "Request Prepare Statement";
 /// `query` of a COM_STMT_EXECUTE whose preparation was not seen, as in Packetbeat.
 const EXECUTE: &str = "Request Execute Statement";
 
-const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
 const UNKNOWN_QUERY: &str = "The actual query being used is unknown";
-const NO_RESPONSE: &str = "No response to this request was received";
-const SLOW_RESPONSE: &str = "The response was not complete within the transaction timeout";
-const ENDED: &str = "The connection ended before a response was received";
-const ENDED_INSIDE: &str = "The connection ended before the response was complete";
-const CUT: &str = "The request is longer than what is kept of it";
-const _: () = assert!(MAX_TEXT_BYTES == 1 << 20, "docs/differences.d/mysql.md names 1 MiB");
+const _: () = assert!(MAX_TEXT_BYTES == 1 << 20, "docs/differences.md names 1 MiB");
 
 /// Publishes one command.
 pub fn publish(context: &mut Context<'_>, options: &Options, request: &Request, response: &Response, outcome: Outcome) {
@@ -51,7 +47,7 @@ pub fn publish(context: &mut Context<'_>, options: &Options, request: &Request, 
         note(REQUEST_LOSS);
     }
     if request.cut && !request.damaged {
-        note(CUT);
+        note(REQUEST_CUT);
     }
     if request.unknown {
         note(UNKNOWN_QUERY);

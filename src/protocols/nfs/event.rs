@@ -10,6 +10,7 @@ use super::message::{User, Verdict, result_status};
 use super::names::{self, Name};
 use super::waiting::Waiter;
 use crate::event::{Event, Field, Value, field};
+pub use crate::protocols::notes::{REQUEST_LOSS, RESPONSE_LOSS};
 use crate::protocols::{Common, Context, Status};
 
 /// The reply to a call.
@@ -22,9 +23,6 @@ pub struct Answer<'a> {
     /// Whether bytes of it were lost.
     pub damaged: bool,
 }
-
-pub const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-pub const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
 
 /// Publishes a call with its reply, if there was one.
 pub fn publish(context: &mut Context<'_>, call: &Waiter, answer: Option<&Answer<'_>>) {

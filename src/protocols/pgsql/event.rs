@@ -7,6 +7,9 @@ use super::response::Response;
 use super::split::is_space;
 use super::unit::{Kind, Unit};
 use crate::event::{Event, field};
+use crate::protocols::notes::{
+    ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_CUT, REQUEST_LOSS, RESPONSE_LOSS, SLOW_RESPONSE,
+};
 use crate::protocols::{Common, Context, Direction, Status};
 
 /// How the waiting for an answer ended.
@@ -35,17 +38,10 @@ pub struct Named<'a> {
     pub damaged: bool,
 }
 
-const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
 const UNKNOWN_QUERY: &str = "The actual query being used is unknown";
-const NO_RESPONSE: &str = "No response to this request was received";
-const SLOW_RESPONSE: &str = "The response was not complete within the transaction timeout";
-const ENDED: &str = "The connection ended before a response was received";
-const ENDED_INSIDE: &str = "The connection ended before the response was complete";
 const SKIPPED: &str = "Not executed because of an earlier error";
 const TLS_REFUSED: &str = "The server refused encryption and the client closed the connection";
-const CUT: &str = "The request is longer than what is kept of it";
-const _: () = assert!(MAX_TEXT_BYTES == 1 << 20, "docs/differences.d/pgsql.md names 1 MiB");
+const _: () = assert!(MAX_TEXT_BYTES == 1 << 20, "docs/differences.md names 1 MiB");
 
 /// Publishes one statement.
 pub fn publish(
@@ -68,7 +64,7 @@ pub fn publish(
     if named.damaged {
         note(REQUEST_LOSS);
     } else if named.cut {
-        note(CUT);
+        note(REQUEST_CUT);
     }
     if named.unknown {
         note(UNKNOWN_QUERY);

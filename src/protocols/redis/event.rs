@@ -5,6 +5,9 @@ use super::Options;
 use super::request::{MAX_TEXT_BYTES, Request};
 use super::response::{self, Kind, Response};
 use crate::event::{Event, field};
+use crate::protocols::notes::{
+    ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_CUT, REQUEST_LOSS, RESPONSE_LOSS, SLOW_RESPONSE,
+};
 use crate::protocols::{Common, Context, Direction, Status};
 
 /// How a command's waiting ended.
@@ -21,19 +24,10 @@ pub enum Outcome {
     Ended,
 }
 
-const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
 const INVALID: &str = "Not a valid command";
-const NO_RESPONSE: &str = "No response to this request was received";
-const SLOW_RESPONSE: &str = "The response was not complete within the transaction timeout";
-const ENDED: &str = "The connection ended before a response was received";
-const ENDED_INSIDE: &str = "The connection ended before the response was complete";
-const CUT: &str = "The request is longer than what is kept of it";
 const RESPONSE_CUT: &str = "The response is longer than what is kept of it";
-const _: () = assert!(
-    MAX_TEXT_BYTES == 1 << 20 && response::MAX_TEXT_BYTES == 1 << 20,
-    "docs/differences.d/redis.md names 1 MiB"
-);
+const _: () =
+    assert!(MAX_TEXT_BYTES == 1 << 20 && response::MAX_TEXT_BYTES == 1 << 20, "docs/differences.md names 1 MiB");
 /// Longest name of a command that is shown.
 const MAX_METHOD_BYTES: usize = 64;
 
@@ -60,7 +54,7 @@ pub fn publish(
         note(REQUEST_LOSS);
     }
     if request.cut {
-        note(CUT);
+        note(REQUEST_CUT);
     }
     if response.is_some_and(|response| response.cut) {
         note(RESPONSE_CUT);

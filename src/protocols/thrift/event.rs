@@ -5,6 +5,7 @@ use super::Options;
 use super::message::{Extent, Message};
 use super::session::Call;
 use crate::event::{Event, field};
+use crate::protocols::notes::{ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_LOSS, RESPONSE_LOSS};
 use crate::protocols::{Common, Context, Status};
 
 /// How a call's waiting ended.
@@ -21,14 +22,9 @@ pub enum Ending {
     ConnectionEnded,
 }
 
-const REQUEST_LOSS: &str = "Packet loss while capturing the request";
-const RESPONSE_LOSS: &str = "Packet loss while capturing the response";
 const REQUEST_ENDED: &str = "The connection ended before the request was complete";
-const RESPONSE_ENDED: &str = "The connection ended before the response was complete";
 const REQUEST_UNREADABLE: &str = "The request is not valid";
 const RESPONSE_UNREADABLE: &str = "The response is not valid";
-const NO_RESPONSE: &str = "No response to this request was received";
-const ENDED: &str = "The connection ended before a response was received";
 
 /// Publishes one call with what there is of its reply.
 pub fn publish(context: &mut Context<'_>, options: &Options, call: &Call, reply: Option<&Message>, ending: Ending) {
@@ -43,7 +39,7 @@ pub fn publish(context: &mut Context<'_>, options: &Options, call: &Call, reply:
         (Ending::NoResponse, _) => Some(NO_RESPONSE),
         // That the request is not whole says so already.
         (Ending::ConnectionEnded, _) => Some(ENDED).filter(|_| call.extent != Extent::Ended),
-        (_, Some(Extent::Ended)) => Some(RESPONSE_ENDED),
+        (_, Some(Extent::Ended)) => Some(ENDED_INSIDE),
         (_, Some(Extent::Unreadable)) => Some(RESPONSE_UNREADABLE),
         (Ending::Answered | Ending::Oneway, None | Some(Extent::Whole)) => None,
     };

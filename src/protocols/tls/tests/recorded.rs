@@ -27,7 +27,7 @@ fn segmentation_changes_nothing() {
     }
 }
 
-/// All that Packetbeat printed is the same here, but for what `docs/differences.d/tls.md` says.
+/// All that Packetbeat printed is the same here, but for what `docs/differences.md` says.
 #[test]
 fn fields_are_packetbeats() {
     let fingerprints = Fingerprints { md5: true, sha1: true, sha256: true };
