@@ -2,10 +2,11 @@
 //! Several ports of DPDK in one run, frames in several buffers, and memory that is short. Needs neither root nor huge pages.
 
 mod support;
+#[path = "support/totals.rs"]
+mod totals;
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value as Json;
 use support::capture::{Capture, ETHERNET, Frame, Unit};
 use support::events::{Flows, difference, normalised};
 use support::jumbo;
@@ -278,14 +279,7 @@ fn same(expected: &Outcome, found: &Outcome, what: &str) {
 
 /// A counter at the end of a run.
 fn metric(outcome: &Outcome, name: &str) -> u64 {
-    let totals = outcome.stderr.lines().find_map(|line| {
-        let record: Json = serde_json::from_str(line).ok()?;
-        serde_json::from_str::<Json>(record["message"].as_str()?.strip_prefix("Total metrics: ")?).ok()
-    });
-    let totals = totals.unwrap_or_else(|| panic!("no metrics:\n{}", outcome.stderr));
-    totals
-        .pointer(&format!("/wirebeat/{}", name.replace('.', "/")))
-        .map_or(0, |value| value.as_u64().expect("a number"))
+    totals::metric(&outcome.stderr, name)
 }
 
 fn folder() -> tempfile::TempDir {

@@ -86,6 +86,45 @@ impl Bench {
         self.sequences[direction as usize] = self.sequences[direction as usize].wrapping_add(bytes);
     }
 
+    /// A message as it may come in a faulty capture or from a faulty peer: one in `share` has one fault. Where bytes are
+    /// lost it is whole, and the gap lies before it.
+    pub fn damaged(
+        &mut self,
+        random: &mut fastrand::Rng,
+        (direction, bytes): (Direction, &[u8]),
+        share: u8,
+        insert: impl Fn(&mut fastrand::Rng) -> u8,
+    ) -> Vec<u8> {
+        let mut payload = bytes.to_vec();
+        if random.u8(..share) == 0 {
+            let at = random.usize(..payload.len());
+            match random.u8(..5) {
+                0 => payload[at] = random.u8(..),
+                1 => payload.truncate(at),
+                2 => payload.insert(at, insert(random)),
+                3 => self.lose(direction, 1 + random.u32(..200)),
+                _ => payload.extend_from_slice(&bytes[at..]),
+            }
+        }
+        payload
+    }
+
+    /// A message with up to three faults, such as numbers at the ends of their range; never empty.
+    pub fn mutated(&mut self, random: &mut fastrand::Rng, direction: Direction, bytes: &[u8]) -> Vec<u8> {
+        let mut bytes = bytes.to_vec();
+        for _ in 0..random.usize(..4) {
+            let at = random.usize(..bytes.len());
+            match random.u8(..5) {
+                0 => bytes[at] = random.u8(..),
+                1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.usize(..5)],
+                2 => bytes.truncate(at.max(1)),
+                3 => bytes.insert(at, random.u8(..)),
+                _ => self.lose(direction, 1 + random.u32(..40)),
+            }
+        }
+        bytes
+    }
+
     pub fn fin(&mut self, direction: Direction) {
         self.segment(direction, b"", true, false);
     }

@@ -2,6 +2,9 @@
 //! A network namespace with a pair of virtual Ethernet interfaces, a sender of recorded packets, and runs of the program in it.
 #![allow(dead_code)] // Each test program uses a part.
 
+#[path = "../support/totals.rs"]
+mod totals;
+
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -201,14 +204,7 @@ impl Finished {
 
     /// A counter at the end, such as `ports.net_pcap0.received`.
     pub fn metric(&self, name: &str) -> u64 {
-        let totals = self.log.lines().find_map(|line| {
-            let record: Json = serde_json::from_str(line).ok()?;
-            serde_json::from_str::<Json>(record["message"].as_str()?.strip_prefix("Total metrics: ")?).ok()
-        });
-        let totals = totals.unwrap_or_else(|| panic!("no metrics:\n{}", self.log));
-        totals
-            .pointer(&format!("/wirebeat/{}", name.replace('.', "/")))
-            .map_or(0, |value| value.as_u64().expect("a number"))
+        totals::metric(&self.log, name)
     }
 
     /// The events and how often each came, without what differs from run to run: times and the sensor's own fields.

@@ -306,17 +306,7 @@ fn mutations_are_harmless() {
     for _ in 0..1000 {
         let mut bench = bench();
         for (direction, bytes) in &conversation {
-            let mut bytes = bytes.clone();
-            for _ in 0..random.usize(..4) {
-                let at = random.usize(..bytes.len());
-                match random.u8(..5) {
-                    0 => bytes[at] = random.u8(..),
-                    1 => bytes[at] = [0, 1, 0x7f, 0x80, 0xff][random.usize(..5)],
-                    2 => bytes.truncate(at.max(1)),
-                    3 => bytes.insert(at, random.u8(..)),
-                    _ => bench.lose(*direction, 1 + random.u32(..40)),
-                }
-            }
+            let bytes = bench.mutated(&mut random, *direction, bytes);
             bench.send(*direction, &bytes);
             if random.u8(..50) == 0 {
                 bench.fin(*direction);

@@ -75,17 +75,8 @@ fn mutations_are_harmless() {
         let carrier = if round % 4 == 0 { Carrier::Udp } else { Carrier::Tcp };
         let mut bench = bench_with(showing(), carrier);
         for (direction, bytes) in &conversation {
-            let mut payload = bytes.clone();
-            if random.u8(..3) == 0 {
-                let at = random.usize(..payload.len());
-                match random.u8(..5) {
-                    0 => payload[at] = random.u8(..),
-                    1 => payload.truncate(at),
-                    2 => payload.insert(at, b" \r\n0123456789\x80\x81"[random.usize(..15)]),
-                    3 => bench.lose(*direction, 1 + random.u32(..200)),
-                    _ => payload.extend_from_slice(&bytes[at..]),
-                }
-            }
+            let payload = bench
+                .damaged(&mut random, (*direction, bytes), 3, |random| b" \r\n0123456789\x80\x81"[random.usize(..15)]);
             if carrier == Carrier::Udp {
                 let frame = [random.u16(..3), random.u16(..3), 1 + random.u16(..3), 0].map(u16::to_be_bytes).concat();
                 bench.datagram(*direction, &[frame, payload].concat());

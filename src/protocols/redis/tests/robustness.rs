@@ -90,17 +90,8 @@ fn mutations_are_harmless() {
     for _ in 0..1000 {
         let mut bench = bench();
         for (direction, bytes) in &conversation {
-            let mut payload = bytes.clone();
-            if random.u8(..4) == 0 {
-                let at = random.usize(..payload.len());
-                match random.u8(..5) {
-                    0 => payload[at] = random.u8(..),
-                    1 => payload.truncate(at),
-                    2 => payload.insert(at, b"*$%>|;.-:\r\n0123456789"[random.usize(..21)]),
-                    3 => bench.lose(*direction, 1 + random.u32(..200)),
-                    _ => payload.extend_from_slice(&bytes[at..]),
-                }
-            }
+            let payload = bench
+                .damaged(&mut random, (*direction, bytes), 4, |random| b"*$%>|;.-:\r\n0123456789"[random.usize(..21)]);
             bench.send(*direction, &payload);
             match random.u8(..60) {
                 0 => bench.fin(*direction),

@@ -96,17 +96,7 @@ fn mutations_are_harmless() {
         let transport_type = TRANSPORT_TYPES[round % 3];
         let mut bench = bench_with(Options { transport_type, ..options() });
         for (direction, bytes) in conversation(transport_type) {
-            let mut payload = bytes.clone();
-            if random.u8(..3) == 0 {
-                let at = random.usize(..payload.len());
-                match random.u8(..5) {
-                    0 => payload[at] = random.u8(..),
-                    1 => payload.truncate(at),
-                    2 => payload.insert(at, random.u8(..)),
-                    3 => bench.lose(direction, 1 + random.u32(..200)),
-                    _ => payload.extend_from_slice(&bytes[at..]),
-                }
-            }
+            let payload = bench.damaged(&mut random, (direction, &bytes), 3, |random| random.u8(..));
             bench.send(direction, &payload);
             match random.u8(..60) {
                 0 => bench.fin(direction),
