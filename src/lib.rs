@@ -9,6 +9,7 @@ pub mod event;
 pub mod flow;
 pub mod outputs;
 pub mod pipeline;
+pub mod preflight;
 pub mod processors;
 pub mod protocols;
 pub mod run;

@@ -27,6 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("web", ALL_BUT_RUN),
     ("anomaly", &["config", "event"]),
     ("bench", ALL_BUT_RUN),
+    ("preflight", &[]),
     ("cli", &["config", "telemetry"]),
 ];
 

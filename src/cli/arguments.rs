@@ -35,6 +35,34 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
+    /// Look whether this machine is ready for its NICs, and make it so
+    Preflight {
+        #[command(flatten)]
+        preflight: PreflightArguments,
+        #[command(flatten)]
+        global: GlobalArguments,
+    },
+    /// Give a NIC to DPDK
+    Bind {
+        /// PCI addresses, or interfaces of the kernel
+        #[arg(required = true, value_name = "DEVICE")]
+        devices: Vec<String>,
+        #[command(flatten)]
+        binding: BindingArguments,
+        #[command(flatten)]
+        global: GlobalArguments,
+    },
+    /// Give a NIC back to the kernel
+    Unbind {
+        /// PCI addresses
+        #[arg(required = true, value_name = "DEVICE")]
+        devices: Vec<String>,
+        /// Only show the commands
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        global: GlobalArguments,
+    },
     /// Test the configuration or the output
     Test {
         #[command(subcommand)]
@@ -78,6 +106,39 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
+}
+
+/// The flags of `preflight`.
+#[derive(Clone, Debug, Args)]
+pub struct PreflightArguments {
+    /// PCI addresses or interfaces instead of those of the configuration
+    #[arg(value_name = "DEVICE")]
+    pub devices: Vec<String>,
+    /// Do what can be done: huge pages, modules, drivers
+    #[arg(long, conflicts_with = "undo")]
+    pub apply: bool,
+    /// Take back what --apply did
+    #[arg(long)]
+    pub undo: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub binding: BindingArguments,
+}
+
+/// How NICs are bound.
+#[derive(Clone, Debug, Args)]
+pub struct BindingArguments {
+    /// Only show the commands
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the NIC even when it carries the default route or a login, or has no IOMMU
+    #[arg(long)]
+    pub force: bool,
+    /// Driver that leaves the NIC to user space
+    #[arg(long, value_name = "NAME", default_value = "vfio-pci")]
+    pub driver: String,
 }
 
 #[derive(Debug, Subcommand)]

@@ -49,6 +49,60 @@ pub enum Command {
     /// Loads the index template.
     Setup,
     Keystore(KeystoreCommand),
+    Preflight(PreflightOptions),
+    Bind(BindingOptions),
+    Unbind {
+        devices: Vec<String>,
+        deeds: Deeds,
+    },
+}
+
+/// The flags of `preflight`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreflightOptions {
+    pub task: Preflight,
+    pub format: Format,
+    /// With devices in place of the configuration's if there are any.
+    pub binding: BindingOptions,
+}
+
+/// What `preflight` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preflight {
+    Look,
+    Apply,
+    Undo,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Table,
+    /// `--json`
+    Json,
+}
+
+/// What is bound, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingOptions {
+    pub devices: Vec<String>,
+    pub driver: String,
+    pub caution: Caution,
+    pub deeds: Deeds,
+}
+
+/// Whether commands are only shown (`--dry-run`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deeds {
+    Done,
+    Shown,
+}
+
+/// Whether a NIC is taken that this machine needs (`--force`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caution {
+    Refuse,
+    Force,
 }
 
 /// The commands of `keystore`.
@@ -237,6 +291,13 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
     let (command, global) = match command {
         CommandArguments::Run { run, global } => (Command::Run(run_options(run)), global),
         CommandArguments::Devices { global } => (Command::Devices, global),
+        CommandArguments::Preflight { preflight, global } => (Command::Preflight(preflight_options(preflight)), global),
+        CommandArguments::Bind { devices, binding, global } => {
+            (Command::Bind(binding_options(devices, binding)), global)
+        }
+        CommandArguments::Unbind { devices, dry_run, global } => {
+            (Command::Unbind { devices, deeds: deeds(dry_run) }, global)
+        }
         CommandArguments::Test { what: TestArguments::Config { global } } => (Command::TestConfig, global),
         CommandArguments::Test { what: TestArguments::Output { global } } => (Command::TestOutput, global),
         CommandArguments::Export { what } => return export(what),
@@ -284,6 +345,34 @@ fn keystore(what: KeystoreArguments) -> Invocation {
         KeystoreArguments::List { global } => (KeystoreCommand::List, global),
     };
     with_global(Command::Keystore(command), global)
+}
+
+fn preflight_options(preflight: arguments::PreflightArguments) -> PreflightOptions {
+    let task = match (preflight.apply, preflight.undo) {
+        (true, _) => Preflight::Apply,
+        (false, true) => Preflight::Undo,
+        // A dry run shows what --apply would do.
+        (false, false) if preflight.binding.dry_run => Preflight::Apply,
+        (false, false) => Preflight::Look,
+    };
+    PreflightOptions {
+        task,
+        format: if preflight.json { Format::Json } else { Format::Table },
+        binding: binding_options(preflight.devices, preflight.binding),
+    }
+}
+
+fn binding_options(devices: Vec<String>, binding: arguments::BindingArguments) -> BindingOptions {
+    BindingOptions {
+        devices,
+        driver: binding.driver,
+        caution: if binding.force { Caution::Force } else { Caution::Refuse },
+        deeds: deeds(binding.dry_run),
+    }
+}
+
+fn deeds(dry_run: bool) -> Deeds {
+    if dry_run { Deeds::Shown } else { Deeds::Done }
 }
 
 fn not_built(command: &str, instead: &str) -> Exit {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
 
+mod cpus;
 mod demo;
 mod devices;
 pub mod dpdk;
@@ -10,6 +11,7 @@ mod io_core;
 mod keystore;
 mod live;
 mod metrics;
+mod preflight;
 mod route;
 pub mod settings;
 mod setup;
@@ -83,6 +85,9 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
         }
         // It needs no configuration; one that is there names more devices.
         Command::Devices => devices::list(load().ok().as_ref()),
+        Command::Preflight(options) => preflight::preflight(load(), options),
+        Command::Bind(options) => preflight::bind(load().ok().as_ref(), options),
+        Command::Unbind { devices, deeds } => preflight::unbind(load().ok().as_ref(), devices, *deeds),
         Command::Keystore(command) => keystore::execute(command, load()?.keystore()),
         Command::ExportConfig => Ok(load()?.export()),
         Command::TestOutput => {
@@ -164,6 +169,7 @@ fn run_with(
     let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
     let secret = Secret::new([words(0), words(1), words(2), words(3)]);
     let plan = sources::plan(&settings, options, secret)?;
+    cpus::keep_off(&plan.cpus(&settings));
     let output = open()?;
     for warning in settings.warnings.iter().chain(&configuration.warnings()) {
         warn!("{warning}");
@@ -326,6 +332,7 @@ fn work<S: Source>(
 ) -> (Result<(), String>, Counters) {
     let Post { source, worker, workers, ports, .. } = post;
     let settings = &shared.settings;
+    cpus::pin(&settings.cpus, number);
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
         Event::new(Arc::clone(&settings.schema)),

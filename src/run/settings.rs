@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::cpus;
 use super::dpdk::DpdkSettings;
 use super::identity::Identity;
 use super::interface::{self, Interface};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub records: Option<RecordSettings>,
     pub bounds: Bounds,
     pub dpdk: DpdkSettings,
+    /// `wirebeat.cpus`: the workers' CPUs; empty leaves the choice to the backend.
+    pub cpus: Vec<usize>,
     pub precision: Precision,
     /// How long a stop waits for events to be acknowledged.
     pub shutdown_timeout: Duration,
@@ -148,6 +151,7 @@ impl Settings {
             records,
             bounds,
             dpdk: DpdkSettings::read(&root)?,
+            cpus: cpus::read(&root)?,
             precision,
             identity,
             name,

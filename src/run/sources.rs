@@ -6,6 +6,8 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dpdk_sys::thread::CpuSet;
+
 use super::interface::Interface;
 use super::settings::Settings;
 use super::{Monitor, Post, Shared, Unmonitored, dpdk, io_core, live, start};
@@ -140,6 +142,14 @@ impl FilePlan {
 }
 
 impl Plan {
+    /// The CPUs that the workers are put on, if any.
+    pub fn cpus(&self, settings: &Settings) -> Vec<usize> {
+        match &self.sources {
+            Sources::Dpdk(plan, _) => plan.cpus.iter().flat_map(CpuSet::iter).collect(),
+            Sources::File(_) | Sources::Fallback(_) => settings.cpus.clone(),
+        }
+    }
+
     /// Runs until the sources end.
     pub fn start(self, share: impl FnOnce() -> Shared, output: io_core::Output) -> Result<String, String> {
         let shared = share();

@@ -302,25 +302,33 @@ impl HardwarePlan {
         self.memory.mbufs.unwrap_or(wanted.max(8192))
     }
 
+    /// Megabytes of huge pages that the run needs.
+    pub fn memory_megabytes(&self) -> u32 {
+        self.sized(self.mbufs()).0
+    }
+
     /// EAL's memory: huge pages where enough are free. With its size in megabytes, for the pool and the rings.
     fn memory(&self, mbufs: u32) -> (Memory, u32) {
+        let (huge, ordinary) = self.sized(mbufs);
+        match Memory::detect(huge) {
+            memory @ Memory::HugePages { .. } => (memory, huge),
+            Memory::OrdinaryPages { .. } => (Memory::OrdinaryPages { megabytes: ordinary }, ordinary),
+        }
+    }
+
+    /// Megabytes in huge pages, and in ordinary ones.
+    fn sized(&self, mbufs: u32) -> (u32, u32) {
         let buffer = u64::from(self.memory.data_bytes) + u64::from(Mempool::HEADROOM_BYTES) + MBUF_OVERHEAD_BYTES;
         let megabytes = |buffer_bytes: u64| {
             let bytes = u64::from(mbufs) * buffer_bytes * 9 / 8 + (64 << 20);
             self.memory.megabytes.unwrap_or((bytes >> 20) as u32)
         };
-        let huge = megabytes(buffer);
-        match Memory::detect(huge) {
-            memory @ Memory::HugePages { .. } => (memory, huge),
-            Memory::OrdinaryPages { .. } => {
-                // A buffer does not lie across pages, unless it is larger than one.
-                let ordinary = megabytes(match PAGE_BYTES / buffer {
-                    0 => buffer.next_multiple_of(PAGE_BYTES),
-                    buffers => PAGE_BYTES / buffers,
-                });
-                (Memory::OrdinaryPages { megabytes: ordinary }, ordinary)
-            }
-        }
+        // A buffer does not lie across ordinary pages, unless it is larger than one.
+        let ordinary = match PAGE_BYTES / buffer {
+            0 => buffer.next_multiple_of(PAGE_BYTES),
+            buffers => PAGE_BYTES / buffers,
+        };
+        (megabytes(buffer), megabytes(ordinary))
     }
 }
 
