@@ -138,6 +138,7 @@ pub fn plan(
         cpus: (0..usize::from(workers))
             .map(|worker| std::iter::once((worker + usize::from(cpus > 1)) % cpus).collect::<CpuSet>())
             .collect(),
+        cpu_count: cpus,
     })
 }
 

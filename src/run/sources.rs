@@ -17,6 +17,7 @@ use crate::capture::filter::PacketFilter;
 use crate::capture::{Share, Source};
 use crate::cli::{self, RunOptions};
 use crate::flow::Secret;
+use crate::outputs::threads;
 use crate::protocols::registry::PortTable;
 
 /// The sources of a run: opened, but for DPDK's, which live as long as their hardware.
@@ -140,6 +141,14 @@ impl FilePlan {
 }
 
 impl Plan {
+    /// Keeps the calling thread, and all that it starts from now on, off the cores of workers that have their own.
+    pub fn leave_cores_to_workers(&self) {
+        if let Sources::Dpdk(plan, _) = &self.sources {
+            let of_workers = |core: &usize| plan.cpus.iter().any(|cpus| cpus.contains(*core));
+            threads::confine("the I/O core", |core| !of_workers(core));
+        }
+    }
+
     /// Runs until the sources end.
     pub fn start(self, share: impl FnOnce() -> Shared, output: io_core::Output) -> Result<String, String> {
         let shared = share();
