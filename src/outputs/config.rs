@@ -9,10 +9,9 @@ mod common;
 mod elasticsearch;
 mod kafka;
 mod local;
+mod queue;
 #[cfg(test)]
 mod tests;
-
-use std::time::Duration;
 
 use super::console::{ConsoleOptions, ConsoleSink};
 use super::discard::DiscardSink;
@@ -20,6 +19,7 @@ use super::elasticsearch::{ElasticsearchOptions, ElasticsearchSink, TemplateOpti
 use super::file::{FileOptions, FileSink};
 use super::format_string::FormatString;
 use super::kafka::{KafkaOptions, KafkaSink};
+pub use super::queue::QueueOptions;
 use super::selector::Selector;
 use super::shipper::ShipperOptions;
 use super::{Sink, check};
@@ -46,22 +46,6 @@ pub enum OutputKind {
     File(FileOptions),
     Console(ConsoleOptions),
     Discard,
-}
-
-/// `queue.mem.*`. How much may wait is bounded in bytes, by the pools of chunks (`wirebeat.chunks`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueOptions {
-    /// `events` as it was written, for the warning that it has no effect.
-    pub events: Option<u64>,
-    /// Smallest number of events that is worth sending before the time-out.
-    pub flush_min_events: usize,
-    pub flush_timeout: Duration,
-}
-
-impl Default for QueueOptions {
-    fn default() -> QueueOptions {
-        QueueOptions { events: None, flush_min_events: 1600, flush_timeout: Duration::from_secs(10) }
-    }
 }
 
 /// What the workers write beside an event's body, because it depends on the event's fields.
@@ -108,7 +92,7 @@ pub fn read(root: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, Con
         "kafka" => kafka::read(root, &section, known)?,
         "file" => local::read_file(root, &section, known)?,
         "console" => local::read_console(root, &section)?,
-        "discard" => local::discard(&section),
+        "discard" => local::discard(root, &section)?,
         "logstash" | "redis" => {
             return Err(section.refuse(format!(
                 "the output {name} is not built yet, choose one of elasticsearch, kafka, file, console, discard"
@@ -120,11 +104,6 @@ pub fn read(root: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, Con
             )));
         }
     };
-    if let Some(events) = settings.queue.events {
-        settings.warnings.push(format!(
-            "queue.mem.events: {events} has no effect, because what waits is bounded in bytes (wirebeat.chunks.count and wirebeat.chunks.size)"
-        ));
-    }
     if settings.shipper.flush_interval_ns == 0 {
         settings.shipper.flush_interval_ns = 1_000_000;
     }

@@ -13,6 +13,7 @@ pub mod format_string;
 pub mod kafka;
 pub mod lines;
 pub mod metrics;
+pub mod queue;
 pub mod router;
 pub mod secret;
 pub mod selector;

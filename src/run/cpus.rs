@@ -3,9 +3,10 @@
 //! threads inherit the mask of the main thread.
 
 use core_affinity::CoreId;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+use rustix::thread::{CpuSet, sched_getaffinity};
 
 use crate::config::{ConfigError, Section};
+use crate::outputs::threads;
 
 /// CPUs such as `[2, 3]` or `2-5,8`.
 pub fn read(root: &Section<'_>) -> Result<Vec<usize>, ConfigError> {
@@ -34,14 +35,7 @@ pub fn read(root: &Section<'_>) -> Result<Vec<usize>, ConfigError> {
 
 /// Takes the main thread, and so all that it starts, off the workers' CPUs, if others are left.
 pub fn keep_off(cpus: &[usize]) {
-    let Ok(mut mask) = sched_getaffinity(None) else { return };
-    cpus.iter().filter(|cpu| **cpu < CpuSet::MAX_CPU).for_each(|cpu| mask.unset(*cpu));
-    if !cpus.is_empty()
-        && mask.count() > 0
-        && let Err(error) = sched_setaffinity(None, &mask)
-    {
-        log::warn!("the I/O core cannot be kept off the workers' CPUs: {error}");
-    }
+    threads::confine("the I/O core", |cpu| !cpus.contains(cpu));
 }
 
 /// Puts the calling worker on its CPU.

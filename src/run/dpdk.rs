@@ -142,6 +142,7 @@ pub fn plan(
             })
             .map(|cpu| std::iter::once(cpu).collect::<CpuSet>())
             .collect(),
+        cpu_count: cpus,
     })
 }
 

@@ -34,6 +34,7 @@ use crate::event::Event;
 use crate::event::json::{Encoder, Html, Metadata};
 use crate::flow::Secret;
 use crate::outputs::config::Routing;
+use crate::outputs::queue::Overload;
 use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
 use crate::pipeline::exchange::Exchange;
@@ -129,6 +130,8 @@ struct Shared {
     html: Html,
     /// The output's name.
     output: &'static str,
+    /// `wirebeat.queue.overload`
+    overload: Option<Overload>,
     /// What the HTTP endpoint shows, if there is one.
     board: Option<Arc<Board>>,
 }
@@ -175,8 +178,9 @@ fn run_with(
         warn!("{warning}");
     }
     let (metadata, html, name) = (output.metadata, output.html, output.name);
+    let (overload, queue) = (output.overload, output.queue_name());
     let board = settings.http.as_ref().map(|http| {
-        let board = Arc::new(Board::new(metrics::information(&settings), metrics::state(&settings, name)));
+        let board = Arc::new(Board::new(metrics::information(&settings), metrics::state(&settings, name, queue)));
         Endpoint::start(http, Arc::clone(&board)).map(|endpoint| (board, endpoint))
     });
     let (board, endpoint) = board.transpose()?.unzip();
@@ -201,6 +205,7 @@ fn run_with(
                 metadata,
                 html,
                 output: name,
+                overload,
                 board,
                 settings,
                 lane,
@@ -241,7 +246,10 @@ fn start<S: Source + Send>(
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
     let mut exchange = Arc::new(Exchange::new(0));
-    let processes = processes(settings, posts.iter().any(|post| post.source.pressure() == Pressure::Live));
+    let live = posts.iter().any(|post| post.source.pressure() == Pressure::Live);
+    let chunk_bytes = (posts.len() * settings.bounds.chunks) as u64 * settings.bounds.chunk_bytes as u64;
+    output.begin(if live { Pressure::Live } else { Pressure::Lossless }, chunk_bytes);
+    let processes = processes(settings, live);
     let attachments: Vec<Attachment> = posts
         .iter()
         .zip(0..)
@@ -339,7 +347,7 @@ fn work<S: Source>(
         Encoder::new(settings.precision, shared.metadata).with_html(shared.html),
         attachment.rings.clone(),
         number,
-        source.pressure(),
+        io_core::pressure(source.pressure(), shared.overload),
     )
     .with_processes(attachment.processes.clone());
     let connections = Connections::new(
@@ -385,7 +393,7 @@ fn summary(counters: &Counters, analysed: &[u64], shipped: &io_core::Shipped, wo
         error!("a balance does not hold: {problem}");
     }
     format!(
-        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; workers: {analysed:?}; running {:.3} s",
+        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped{}; workers: {analysed:?}; running {:.3} s",
         counters.received,
         counters.analysed,
         counters.filtered,
@@ -395,6 +403,7 @@ fn summary(counters: &Counters, analysed: &[u64], shipped: &io_core::Shipped, wo
         counters.events_made,
         shipped.acknowledged,
         counters.events_dropped() + shipped.dropped,
+        shipped.on_disk(),
         worked.as_secs_f64(),
     )
 }

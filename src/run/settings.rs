@@ -132,6 +132,11 @@ impl Settings {
             max_event_bytes: bounds.max_event_bytes,
             chunk_bytes: bounds.chunk_bytes,
             routing,
+            // A start has its own, so that numbers may begin anew.
+            ids: match root.boolean("wirebeat.event_id")? {
+                Some(true) => Some(identity.ephemeral_id.split('-').take(3).collect()),
+                _ => None,
+            },
         };
         let precision = root
             .choice(

@@ -38,6 +38,8 @@ pub struct HardwarePlan {
     pub pressure: Pressure,
     /// CPUs of the workers, one set each; empty leaves them unbound.
     pub cpus: Vec<CpuSet>,
+    /// CPUs that the process may use.
+    pub cpu_count: usize,
 }
 
 /// One port.
@@ -376,7 +378,7 @@ fn create_pool(eal: &Eal, plan: &HardwarePlan, mbufs: u32) -> Result<Mempool, St
         cache: CACHE_MBUFS.min(mbufs / 8),
         data_bytes: plan.memory.data_bytes,
         socket: None,
-        handler: match usize::from(plan.workers) < std::thread::available_parallelism().map_or(1, |count| count.get()) {
+        handler: match usize::from(plan.workers) < plan.cpu_count {
             true => MempoolHandler::Default,
             false => MempoolHandler::RelaxedTail,
         },

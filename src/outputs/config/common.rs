@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What several outputs have in common: queue, retries, format strings, rules, TLS, codec.
+//! What several outputs have in common: retries, format strings, rules, TLS, codec.
 
 use std::time::Duration;
 
@@ -31,31 +31,6 @@ impl Fields for Known<'_> {
     fn time_ns(&self) -> Option<i64> {
         None
     }
-}
-
-/// `queue` under the output or at the root.
-pub fn read_queue(root: &Section<'_>, output: &Section<'_>) -> Result<QueueOptions, ConfigError> {
-    let own = output.section("queue")?;
-    let shared = root.section("queue")?;
-    let mut queue = QueueOptions::default();
-    let Some(section) = own.or(shared) else { return Ok(queue) };
-    if let Some(disk) = section.section("disk")?
-        && disk.enabled()?
-    {
-        return Err(disk.refuse("the disk queue is not built yet; without it events wait in memory (queue.mem)"));
-    }
-    let Some(memory) = section.section("mem")? else { return Ok(queue) };
-    if !memory.enabled()? {
-        return Ok(queue);
-    }
-    queue.events = memory.unsigned("events", 32..=100_000_000)?;
-    if let Some(events) = memory.unsigned("flush.min_events", 0..=100_000_000)? {
-        queue.flush_min_events = usize::try_from(events).unwrap_or(usize::MAX);
-    }
-    if let Some(timeout) = memory.duration("flush.timeout")? {
-        queue.flush_timeout = timeout;
-    }
-    Ok(queue)
 }
 
 /// `max_retries` and `backoff`; what a local output has no word for stays as it is in `options`.

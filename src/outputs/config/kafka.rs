@@ -2,8 +2,9 @@
 //! `output.kafka`.
 
 use super::common::{
-    nanoseconds, read_bulk, read_codec, read_format, read_queue, read_retries, read_selector, read_tls, refuse_kerberos,
+    nanoseconds, read_bulk, read_codec, read_format, read_retries, read_selector, read_tls, refuse_kerberos,
 };
+use super::queue::read_queue;
 use super::{JsonOptions, Known, OutputKind, OutputSettings, RawIndex, Routing};
 use crate::config::{ConfigError, Section};
 use crate::event::json::Metadata;

@@ -3,7 +3,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::common::{nanoseconds, read_codec, read_queue};
+use super::common::{nanoseconds, read_codec};
+use super::queue::read_queue;
 use super::{JsonOptions, Known, OutputKind, OutputSettings, Routing};
 use crate::config::{ConfigError, Section};
 use crate::event::json::Metadata;
@@ -54,16 +55,11 @@ pub fn read_console(root: &Section<'_>, section: &Section<'_>) -> Result<OutputS
     settings(root, section, OutputKind::Console(options), JsonOptions { metadata: Metadata::Written, html })
 }
 
-pub fn discard(section: &Section<'_>) -> OutputSettings {
+pub fn discard(root: &Section<'_>, section: &Section<'_>) -> Result<OutputSettings, ConfigError> {
+    let json = JsonOptions { metadata: Metadata::Written, html: super::Html::Plain };
+    let settings = settings(root, section, OutputKind::Discard, json);
     section.ignore_rest();
-    OutputSettings {
-        kind: OutputKind::Discard,
-        shipper: local_shipper(),
-        queue: super::QueueOptions::default(),
-        routing: Routing::default(),
-        json: JsonOptions { metadata: Metadata::Written, html: super::Html::Plain },
-        warnings: Vec::new(),
-    }
+    settings
 }
 
 fn settings(

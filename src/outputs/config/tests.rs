@@ -1,4 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
+use std::time::Duration;
+
 use super::*;
 use crate::config::Configuration;
 use crate::outputs::console::Layout;
@@ -6,6 +8,7 @@ use crate::outputs::elasticsearch::{Authentication, ExistingTemplate, HostBalanc
 use crate::outputs::file::EarlierFile;
 use crate::outputs::format_string::Fields;
 use crate::outputs::kafka::{Acknowledgement, Compression, MetadataScope, Partitioner, SaslMechanism, TopicName};
+use crate::outputs::queue::{DiskOptions, Overload};
 use crate::outputs::tls::{Pem, TlsVersion, Verification};
 
 const KNOWN: Known<'static> = Known { version: "9.6.0", name: "sensor" };
@@ -135,7 +138,17 @@ fn wrong_settings_are_refused_with_their_place() {
         ("output.elasticsearch: {hosts: [a], ssl.renegotiation: freely}", "renegotiates never"),
         ("output.elasticsearch: {hosts: [a], ssl.verification_mode: some}", "verification_mode"),
         ("output.elasticsearch: {hosts: [a], proxy_url: 'socks5://p'}", "URL of an HTTP proxy"),
-        ("output.elasticsearch: {hosts: [a], queue.disk.max_size: 10GB}", "the disk queue is not built yet"),
+        ("output.console.queue.disk.path: /q", "queue.disk.max_size: the disk queue needs a size"),
+        ("output.console: {queue.disk.max_size: 9MB}", "max_size: found 9000000 bytes, expected at least 10MB"),
+        ("output.console: {}\nqueue.disk: {max_size: 10MB, segment_size: 900KB}", "segment_size: found 900000 bytes"),
+        ("output.console: {}\nqueue.disk: {max_size: 10MB, segment_size: 6MB}", "expected at most half of max_size"),
+        ("output.console: {}\nqueue.disk: {max_size: 10MB, retry_interval: 1m}", "expected at least retry_interval"),
+        ("output.console: {}\nqueue: {mem.events: 32, disk.max_size: 10MB}", "two queues are enabled, mem and disk"),
+        ("output.console: {}\nwirebeat.queue.overload: spool", "overload: spool needs queue.disk"),
+        (
+            "output.console: {}\nwirebeat.queue.overload: later",
+            "overload: found \"later\", expected one of drop_newest",
+        ),
         ("output.elasticsearch.hosts: [a]\ncloud.id: x", "cloud.id: cloud ids are not built yet"),
         (
             "output.elasticsearch.hosts: [a]\nqueue.mem.events: 3",
@@ -249,7 +262,6 @@ setup.template:
     assert_eq!(settings.shipper.backoff_maximum_ns, 3_000_000_000);
     assert_eq!(settings.shipper.flush_interval_ns, 1_000_000_000);
     assert_eq!((settings.queue.events, settings.queue.flush_min_events), (Some(64), 32));
-    assert!(settings.warnings.iter().any(|text| text.starts_with("queue.mem.events: 64 has no effect")));
     assert_eq!(options.flush_min_events, 32);
     assert_eq!(settings.routing.destination, None);
 }
@@ -431,4 +443,39 @@ fn testing_an_output_goes_step_by_step() {
     assert!(result.is_err());
     let (_, result) = test("output.file.path: /x");
     assert_eq!(result.unwrap_err(), "file output doesn't support testing");
+}
+
+#[test]
+fn queues_are_read_where_packetbeat_reads_them() {
+    let queue = read_text("output.discard: {}\nqueue.mem: {events: 100, flush.timeout: 3s}").unwrap().queue;
+    assert_eq!((queue.events, queue.flush_min_events), (Some(100), 100), "no more are waited for than may be there");
+    let queue = read_text("output.discard: {}\nqueue.disk.max_size: 1GB").unwrap().queue;
+    let disk = queue.disk.unwrap();
+    assert!(disk.path.ends_with("data/diskqueue"), "{disk:?}");
+    assert_eq!(disk, DiskOptions::new(disk.path.clone(), 1_000_000_000));
+    assert_eq!((disk.segment_bytes, disk.read_ahead, disk.write_ahead), (100_000_000, 512, 2048));
+    let queue = read_text(
+        "output.discard.queue.disk:
+  max_size: 1GB
+  segment_size: 200MB
+  path: /q
+  read_ahead: 10
+  write_ahead: 20
+  retry_interval: 2s
+  max_retry_interval: 3s
+wirebeat.queue: {overload: drop_oldest, max_bytes: 5MB, sync: 0s}",
+    );
+    let queue = queue.unwrap().queue;
+    assert_eq!((queue.overload, queue.max_bytes), (Some(Overload::DropOldest), Some(5_000_000)));
+    let expected = DiskOptions {
+        path: "/q".into(),
+        max_bytes: 1_000_000_000,
+        segment_bytes: 200_000_000,
+        read_ahead: 10,
+        write_ahead: 20,
+        retry_interval: Duration::from_secs(2),
+        max_retry_interval: Duration::from_secs(3),
+        sync: Duration::ZERO,
+    };
+    assert_eq!(queue.disk, Some(expected));
 }
