@@ -53,6 +53,7 @@ pub fn read(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Res
         None => FormatString::parse(DEFAULT_KEY).ok(),
     };
     let routing = Routing {
+        beat: None,
         raw_index: RawIndex::Ignored,
         destination: selector.needs_fields().then_some(selector),
         pipeline: None,
