@@ -119,8 +119,8 @@ fn wrong_settings_are_refused_with_their_place() {
             "setup.template.json.enabled: this is not built yet",
         ),
         (
-            "output.elasticsearch: {hosts: [a], indices: [{index: b, when.contains.x: y}]}",
-            "output.elasticsearch.indices.0.when: conditions",
+            "output.elasticsearch: {hosts: [a], indices: [{index: b, when.likes.x: y}]}",
+            "indices.0.when: found likes, expected a condition",
         ),
         ("output.elasticsearch: {hosts: [a], indices: [{default: b}]}", "has no index"),
         (

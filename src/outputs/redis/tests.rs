@@ -151,7 +151,7 @@ fn what_was_answered_before_the_connection_broke_is_stored() {
         (Some(":1"), "redis_timeout"),
     ] {
         let server = FakeServer::start(move |connection, command| match command.get(1) {
-            Some(key) if key == "bad" && connection == 0 => last.map(str::to_owned),
+            Some(key) if ["bad", "later"].contains(&key.as_str()) && connection == 0 => last.map(str::to_owned),
             _ => usual(connection, command),
         });
         let mut sink = start(options(&[&server]), None).unwrap();
