@@ -80,7 +80,7 @@ make_certificates() {
   [ -s tls/client.pem ] && return
   mkdir -p tls
   (
-    cd tls
+    cd tls || exit
     openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3650 -subj "/CN=wirebeat test CA"
     for name in server client; do
       openssl req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj "/CN=localhost"

@@ -21,8 +21,11 @@ fn a_proxy_is_a_url() {
     }
 }
 
+/// What a proxy reads, and what it writes then.
+type Turn<'a> = (&'a [u8], &'a [u8]);
+
 /// A proxy that reads these bytes and writes those, in turns; and what the client says of it.
-fn against(user: Option<(&str, &str)>, resolver: Resolver, name: &str, turns: &[(&[u8], &[u8])]) -> Result<(), String> {
+fn against(user: Option<(&str, &str)>, resolver: Resolver, name: &str, turns: &[Turn<'_>]) -> Result<(), String> {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = Host { name: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
     let turns: Vec<(Vec<u8>, Vec<u8>)> = turns.iter().map(|(read, write)| (read.to_vec(), write.to_vec())).collect();
@@ -50,7 +53,7 @@ fn the_proxy_is_asked_for_the_host() {
     assert_eq!(against(None, Resolver::Proxy, "a.b", &[(b"\x05\x01\x00", b"\x05\x00"), (by_name, done)]), Ok(()));
     let login = b"\x01\x01u\x02pw";
     let named = b"\x05\x00\x00\x03\x02xy\x00\x09";
-    let turns: [(&[u8], &[u8]); 3] = [(b"\x05\x02\x00\x02", b"\x05\x02"), (login, b"\x01\x00"), (by_name, named)];
+    let turns: [Turn<'_>; 3] = [(b"\x05\x02\x00\x02", b"\x05\x02"), (login, b"\x01\x00"), (by_name, named)];
     assert_eq!(against(Some(("u", "pw")), Resolver::Proxy, "a.b", &turns), Ok(()));
     let v6 = [&b"\x05\x01\x00\x04"[..], &[0; 15], b"\x01\x00\x50"].concat();
     let done6 = [&b"\x05\x00\x00\x04"[..], &[0; 18]].concat();
@@ -61,7 +64,7 @@ fn the_proxy_is_asked_for_the_host() {
 fn names_may_be_looked_up_here() {
     let listener_address = b"\x05\x01\x00\x01\x7f\x00\x00\x01\x00\x50";
     let done = b"\x05\x00\x00\x01\x01\x02\x03\x04\x00\x09";
-    let turns: [(&[u8], &[u8]); 2] = [(b"\x05\x01\x00", b"\x05\x00"), (listener_address, done)];
+    let turns: [Turn<'_>; 2] = [(b"\x05\x01\x00", b"\x05\x00"), (listener_address, done)];
     assert_eq!(against(None, Resolver::Local, "127.0.0.1", &turns), Ok(()));
     let error = against(None, Resolver::Local, "nobody.invalid", &[]).unwrap_err();
     assert!(error.starts_with("the SOCKS proxy 127.0.0.1:"), "{error}");
@@ -70,7 +73,7 @@ fn names_may_be_looked_up_here() {
 #[test]
 fn what_a_proxy_refuses_is_told() {
     let by_name = b"\x05\x01\x00\x03\x03a.b\x00\x50";
-    let cases: [(&[(&[u8], &[u8])], &str); 5] = [
+    let cases: [(&[Turn<'_>], &str); 5] = [
         (&[(b"\x05\x01\x00", b"\x05\xff")], "wants an authentication"),
         (&[(b"\x05\x01\x00", b"\x04\x00")], "does not speak SOCKS version 5"),
         (
@@ -84,7 +87,7 @@ fn what_a_proxy_refuses_is_told() {
         let error = against(None, Resolver::Proxy, "a.b", turns).unwrap_err();
         assert!(error.contains(expected), "{error}");
     }
-    let turns: [(&[u8], &[u8]); 2] = [(b"\x05\x02\x00\x02", b"\x05\x02"), (b"\x01\x01u\x02pw", b"\x01\x01")];
+    let turns: [Turn<'_>; 2] = [(b"\x05\x02\x00\x02", b"\x05\x02"), (b"\x01\x01u\x02pw", b"\x01\x01")];
     let error = against(Some(("u", "pw")), Resolver::Proxy, "a.b", &turns).unwrap_err();
     assert!(error.ends_with("it refuses user and password"), "{error}");
 }
