@@ -17,6 +17,7 @@ pub mod lines;
 pub mod logstash;
 pub mod metrics;
 pub mod peer;
+pub mod pretty;
 pub mod redis;
 pub mod router;
 pub mod secret;

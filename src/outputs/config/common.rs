@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use super::{Html, Known, QueueOptions};
 use crate::config::{ConfigError, Section};
-use crate::outputs::console::Layout;
 use crate::outputs::format_string::{Fields, FormatString};
+use crate::outputs::pretty::Layout;
 use crate::outputs::secret::Secret;
 use crate::outputs::selector::{Letters, Rule, Selector, When};
 use crate::outputs::shipper::ShipperOptions;
 use crate::outputs::socks::{Resolver, SocksProxy};
-use crate::outputs::tls::{Pem, TlsOptions, TlsVersion, Verification};
+use crate::outputs::tls::{Fingerprint, Pem, TlsOptions, TlsVersion, Verification};
 use crate::processors::condition::Condition;
 
 /// Largest batch that may be asked for.
@@ -160,7 +160,7 @@ pub fn read_tls(section: &Section<'_>) -> Result<Option<TlsOptions>, ConfigError
     if !ssl.enabled()? {
         return Ok(None);
     }
-    for key in ["ca_sha256", "ca_trusted_fingerprint", "cipher_suites", "curve_types", "key_passphrase_path"] {
+    for key in ["ca_sha256", "cipher_suites", "curve_types", "key_passphrase_path"] {
         if ssl.has(key) {
             return Err(ssl.refuse_key(key, "this is not built yet, and without it connections would be less safe"));
         }
@@ -186,10 +186,18 @@ pub fn read_tls(section: &Section<'_>) -> Result<Option<TlsOptions>, ConfigError
         (Some(_), None) => return Err(ssl.refuse_key("certificate", "there is a certificate, but no key")),
         (None, Some(_)) => return Err(ssl.refuse_key("key", "there is a key, but no certificate")),
     };
+    let trusted_fingerprint = match ssl.string("ca_trusted_fingerprint")?.filter(|text| !text.is_empty()) {
+        Some(text) => Some(Fingerprint::parse(&text).ok_or_else(|| {
+            let found = format!("found {text:?}, expected the SHA-256 of a certificate in 64 hexadecimal digits");
+            ssl.refuse_key("ca_trusted_fingerprint", found)
+        })?),
+        None => None,
+    };
     let authorities = ssl.strings("certificate_authorities")?.unwrap_or_default();
     Ok(Some(TlsOptions {
         verification: verification.unwrap_or_default(),
         authorities: authorities.into_iter().map(Pem::from_setting).collect(),
+        trusted_fingerprint,
         identity,
         key_passphrase: ssl.string("key_passphrase")?.map(Secret::from),
         versions: read_versions(&ssl)?,

@@ -7,11 +7,11 @@ use super::common::{
 use super::{JsonOptions, Known, OutputKind, OutputSettings, RawIndex, Routing};
 use crate::config::{ConfigError, Section};
 use crate::event::json::Metadata;
-use crate::outputs::console::Layout;
 use crate::outputs::format_string::FormatString;
 use crate::outputs::kafka::{
     Acknowledgement, Compression, Credentials, KafkaOptions, MetadataScope, Partitioner, SaslMechanism, TopicName,
 };
+use crate::outputs::pretty::Layout;
 use crate::outputs::selector::Letters;
 use crate::outputs::shipper::ShipperOptions;
 
@@ -94,6 +94,10 @@ fn read_protocol(section: &Section<'_>, options: &mut KafkaOptions) -> Result<()
         options.client_id = client_id;
     }
     options.tls = read_tls(section)?;
+    if options.tls.as_ref().is_some_and(|tls| tls.trusted_fingerprint.is_some()) {
+        let message = "librdkafka knows no fingerprints, name the authority in ssl.certificate_authorities";
+        return Err(section.refuse_key("ssl.ca_trusted_fingerprint", message));
+    }
     let mechanism = section.choice(
         "sasl.mechanism",
         &[

@@ -9,7 +9,6 @@ use super::{JsonOptions, Known, OutputKind, OutputSettings, Routing};
 use crate::config::{ConfigError, Section};
 use crate::event::json::Metadata;
 use crate::outputs::batch_sink::{Backoff, HostBalance};
-use crate::outputs::console::Layout;
 use crate::outputs::format_string::FormatString;
 use crate::outputs::redis::{DataType, KeyName, RedisHost, RedisOptions};
 use crate::outputs::secret::Secret;
@@ -59,9 +58,7 @@ pub fn read(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Res
         ShipperOptions { flush_interval_ns: nanoseconds(queue.flush_timeout), ..ShipperOptions::default() };
     read_retries(section, &mut shipper)?;
     let (layout, html) = read_codec(section)?;
-    if layout == Layout::Pretty {
-        return Err(section.refuse_key("codec.json.pretty", "an entry of a list is one line"));
-    }
+    options.layout = layout;
     let routing = Routing { destination: keys.needs_fields().then_some(keys), ..Routing::default() };
     Ok(OutputSettings {
         kind: OutputKind::Redis(Box::new(options)),

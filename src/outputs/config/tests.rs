@@ -2,12 +2,12 @@
 use super::*;
 use crate::config::Configuration;
 use crate::outputs::batch_sink::{Backoff, HostBalance};
-use crate::outputs::console::Layout;
 use crate::outputs::elasticsearch::{Authentication, ExistingTemplate, IndexName, ProxyChoice};
 use crate::outputs::file::EarlierFile;
 use crate::outputs::format_string::Fields;
 use crate::outputs::kafka::{Acknowledgement, Compression, MetadataScope, Partitioner, SaslMechanism, TopicName};
 use crate::outputs::logstash::Start;
+use crate::outputs::pretty::Layout;
 use crate::outputs::redis::{DataType, KeyName};
 use crate::outputs::socks::Resolver;
 use crate::outputs::tls::{Pem, TlsVersion, Verification};
@@ -132,7 +132,7 @@ fn wrong_settings_are_refused_with_their_place() {
         ("output.elasticsearch: {hosts: [a], ssl.supported_protocols: [TLSv1.1]}", "only TLSv1.2 and TLSv1.3"),
         (
             "output.elasticsearch: {hosts: [a], ssl.ca_trusted_fingerprint: ab}",
-            "ssl.ca_trusted_fingerprint: this is not built yet",
+            "ssl.ca_trusted_fingerprint: found \"ab\", expected the SHA-256 of a certificate in 64 hexadecimal digits",
         ),
         ("output.elasticsearch: {hosts: [a], ssl.renegotiation: freely}", "renegotiates never"),
         ("output.elasticsearch: {hosts: [a], ssl.verification_mode: some}", "verification_mode"),
@@ -155,6 +155,10 @@ fn wrong_settings_are_refused_with_their_place() {
         ("output.kafka: {hosts: [a], topic: t, sasl.mechanism: GSSAPI}", "sasl.mechanism"),
         ("output.kafka: {hosts: [a], topic: t, headers: [{key: a, value: b}]}", "headers of Kafka messages"),
         ("output.kafka: {hosts: [a], topic: t, codec.json.local_time: true}", "times are always UTC"),
+        (
+            "output.kafka: {hosts: [a], topic: t, ssl.ca_trusted_fingerprint: 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff}",
+            "ssl.ca_trusted_fingerprint: librdkafka knows no fingerprints",
+        ),
     ] {
         let configuration = Configuration::from_text("packetbeat.yml", text).unwrap();
         let result = read(&configuration.root(), &KNOWN);
@@ -442,7 +446,7 @@ fn redis_has_packetbeats_defaults_and_options() {
     assert!(options.password.is_none() && options.username.is_none() && options.tls.is_none());
     let text = "output.redis: {hosts: ['rediss://:secret@a:1', b], key: 'k-%{[agent.version]}-%{+yyyy}', datatype: channel, \
          db: 3, username: u, password: secret, loadbalance: false, workers: 2, timeout: 1s, max_retries: 9, \
-         backoff: {init: 2s, max: 9s}, bulk_max_size: 7, proxy_url: 'socks5://p', codec.json.escape_html: true, \
+         backoff: {init: 2s, max: 9s}, bulk_max_size: 7, proxy_url: 'socks5://p', codec.json: {escape_html: true, pretty: true}, \
          ssl.enabled: true}";
     let settings = read_text(text).unwrap();
     assert_eq!((settings.name(), settings.shipper.max_retries), ("redis", Some(9)));
@@ -451,7 +455,7 @@ fn redis_has_packetbeats_defaults_and_options() {
     assert_eq!(options.key.at(0).as_deref(), Some("k-9.6.0-1970"));
     assert_eq!((options.data_type, options.database, options.username.as_deref()), (DataType::Channel, 3, Some("u")));
     assert_eq!((options.balance, options.workers, options.bulk_max_size), (HostBalance::One, 2, 7));
-    assert_eq!(options.hosts[1].host.to_string(), "b:6379");
+    assert_eq!((options.hosts[1].host.to_string().as_str(), options.layout), ("b:6379", Layout::Pretty));
     assert!(options.tls.is_some() && options.proxy.is_some());
     let named = |text: &str| {
         let settings = read_text(text).unwrap();
@@ -503,7 +507,6 @@ fn wrong_settings_of_logstash_and_redis_are_refused_with_their_place() {
             "output.redis: {hosts: [a], keys: [{key: k, when.likes: 3}]}",
             "keys.0.when: found likes, expected a condition",
         ),
-        ("output.redis: {hosts: [a], codec.json.pretty: true}", "codec.json.pretty: an entry of a list is one line"),
     ] {
         let configuration = Configuration::from_text("packetbeat.yml", text).unwrap();
         let error = read(&configuration.root(), &KNOWN).unwrap_err().to_string();

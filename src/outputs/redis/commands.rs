@@ -4,9 +4,10 @@
 
 use std::io::Write as _;
 
-use super::config::{DataType, KeyName};
+use super::config::{DataType, KeyName, RedisOptions};
 use crate::event::chunk::{EncodedEvent, Slice};
 use crate::outputs::batch::Batch;
+use crate::outputs::pretty::{self, Layout};
 
 /// Appends a command of these words.
 pub fn write_command(words: &[&[u8]], out: &mut Vec<u8>) {
@@ -17,13 +18,14 @@ pub fn write_command(words: &[&[u8]], out: &mut Vec<u8>) {
 /// Appends the batch's commands to `out`, and to `groups` the events of each command. Events without a key go into `keyless`.
 pub fn write_batch(
     batch: &Batch,
-    data_type: DataType,
-    key: &KeyName,
+    options: &RedisOptions,
     out: &mut Vec<u8>,
     groups: &mut Vec<Slice>,
     keyless: &mut Vec<Slice>,
 ) {
+    let RedisOptions { data_type, key, layout, .. } = options;
     let mut dated = Dated::default();
+    let mut indented = Vec::new();
     for slice in &batch.slices {
         let mut rest = slice.clone();
         while let Some(first) = rest.events().first() {
@@ -40,7 +42,17 @@ pub fn write_batch(
                     write_head(2 + alike, out);
                     write_word(data_type.command(), out);
                     write_word(name, out);
-                    group.events().iter().for_each(|event| write_word(group.bytes(event.body), out));
+                    for event in group.events() {
+                        let body = group.bytes(event.body);
+                        match layout {
+                            Layout::Lines => write_word(body, out),
+                            Layout::Pretty => {
+                                indented.clear();
+                                pretty::indent(body, &mut indented);
+                                write_word(&indented, out);
+                            }
+                        }
+                    }
                     groups.push(group);
                 }
                 None => keyless.push(group),

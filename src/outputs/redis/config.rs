@@ -9,6 +9,7 @@ use reqwest::Url;
 use crate::outputs::batch_sink::{Backoff, HostBalance};
 use crate::outputs::format_string::{FormatString, OnlyTime};
 use crate::outputs::peer::Host;
+use crate::outputs::pretty::Layout;
 use crate::outputs::secret::Secret;
 use crate::outputs::socks::SocksProxy;
 use crate::outputs::tls::TlsOptions;
@@ -22,6 +23,8 @@ pub struct RedisOptions {
     pub hosts: Vec<RedisHost>,
     pub key: KeyName,
     pub data_type: DataType,
+    /// Events as one line or indented (`codec.json.pretty`).
+    pub layout: Layout,
     pub database: u32,
     pub username: Option<String>,
     pub password: Option<Secret>,
@@ -46,6 +49,7 @@ impl RedisOptions {
             hosts,
             key,
             data_type: DataType::List,
+            layout: Layout::Lines,
             database: 0,
             username: None,
             password: None,

@@ -118,14 +118,7 @@ impl Task {
     async fn publish(&mut self, connection: &mut Connection, batch: &Batch, stored: &mut bool) -> Result<(), Failure> {
         let (mut groups, mut keyless) = (Vec::new(), Vec::new());
         self.out.clear();
-        commands::write_batch(
-            batch,
-            self.options.data_type,
-            &self.options.key,
-            &mut self.out,
-            &mut groups,
-            &mut keyless,
-        );
+        commands::write_batch(batch, &self.options, &mut self.out, &mut groups, &mut keyless);
         if !keyless.is_empty() {
             let events: usize = keyless.iter().map(Slice::len).sum();
             self.refused.warn(format_args!("redis output: {events} events name no key and are dropped"));

@@ -12,6 +12,7 @@ use crate::event::chunk::Slice;
 use crate::outputs::batch_sink::{Backoff, BatchSink, HostBalance};
 use crate::outputs::bench::{append, bodies, chunk_with, numbered, slice_of};
 use crate::outputs::format_string::FormatString;
+use crate::outputs::pretty::Layout;
 use crate::outputs::{Sink, Verdict};
 use server::{FakeServer, usual};
 
@@ -102,6 +103,14 @@ fn published_events_are_a_command_each() {
         .map(|(channel, event)| words(&["PUBLISH", channel], std::slice::from_ref(event)))
         .collect();
     assert_eq!(server.pushed(), expected);
+}
+
+#[test]
+fn events_may_be_indented() {
+    let server = FakeServer::start(usual);
+    let mut sink = start(RedisOptions { layout: Layout::Pretty, ..options(&[&server]) }, None).unwrap();
+    assert_eq!(outcome(&mut sink, slice_of(&[r#"{"a":[1,2]}"#])).len(), 1);
+    assert_eq!(server.pushed()[0][2], "{\n  \"a\": [\n    1,\n    2\n  ]\n}");
 }
 
 #[test]
