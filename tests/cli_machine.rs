@@ -59,7 +59,9 @@ fn cpus_that_are_not_there_are_refused() {
         ("a-b", "found \"a-b\"; accepted are numbers"),
         ("[1023]", "CPU 1023 is not online, or not allowed to this process"),
     ] {
-        let outcome = Program::new(&format!("wirebeat.cpus: {cpus}\n")).arguments(&["test", "config"]).run("output.console: {}\n");
+        let outcome = Program::new(&format!("wirebeat.cpus: {cpus}\n"))
+            .arguments(&["test", "config"])
+            .run("output.console: {}\n");
         assert_eq!(outcome.code, Some(1), "{cpus}: {}", outcome.stderr);
         assert!(outcome.stderr.contains(sentence) && outcome.stderr.contains("wirebeat.yml:1"), "{}", outcome.stderr);
     }

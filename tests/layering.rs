@@ -22,7 +22,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("protocols", &["config", "event", "flow", "stream", "wire"]),
     ("capture", &["flow", "wire"]),
     ("telemetry", &["config"]),
-    ("outputs", &["config", "event", "telemetry"]),
+    ("outputs", &["config", "event", "processors", "telemetry"]),
     ("pipeline", ALL_BUT_RUN),
     ("web", ALL_BUT_RUN),
     ("anomaly", &["config", "event"]),

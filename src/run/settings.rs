@@ -104,13 +104,14 @@ impl Settings {
         let general = Extras::read(&root, &mut warnings)?;
         let identity = Identity::read(&configuration.paths().data);
         let name = sensor_name(&root)?;
-        let sensor = sensor(&name, &identity);
+        let sensor = sensor(&name, &identity, routing.beat.as_deref());
 
         let names: Vec<String> = sections
             .iter()
             .chain([&general])
             .flat_map(|extras| extras.names())
             .chain(Constants::names(&sensor))
+            .chain(routing.condition_names())
             .collect();
         let schema = Arc::new(Schema::new(names.iter().map(String::as_str)));
 
@@ -348,9 +349,9 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
 }
 
 /// The fields that name this sensor.
-fn sensor(name: &str, identity: &Identity) -> Vec<(String, Json)> {
+fn sensor(name: &str, identity: &Identity, beat: Option<&str>) -> Vec<(String, Json)> {
     vec![
-        ("@metadata.beat".to_string(), json!("packetbeat")),
+        ("@metadata.beat".to_string(), json!(beat.unwrap_or("packetbeat"))),
         ("@metadata.type".to_string(), json!("_doc")),
         ("@metadata.version".to_string(), json!(COMPATIBLE_PACKETBEAT)),
         ("agent.name".to_string(), json!(name)),

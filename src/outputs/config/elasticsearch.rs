@@ -13,9 +13,10 @@ use super::queue::read_queue;
 use super::{Html, JsonOptions, Known, OutputKind, OutputSettings, QueueOptions, RawIndex, Routing};
 use crate::config::{ConfigError, Node, Section, Value};
 use crate::event::json::Metadata;
+use crate::outputs::batch_sink::HostBalance;
 use crate::outputs::elasticsearch::{
-    Authentication, ElasticsearchOptions, Endpoint, ExistingTemplate, HostBalance, IndexName, ProxyChoice,
-    TemplateOptions, parse_host,
+    Authentication, ElasticsearchOptions, Endpoint, ExistingTemplate, IndexName, ProxyChoice, TemplateOptions,
+    parse_host,
 };
 use crate::outputs::format_string::FormatString;
 use crate::outputs::secret::Secret;
@@ -61,6 +62,7 @@ pub fn read(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Res
     refuse_dead_letters(section)?;
     let html = if section.boolean("escape_html")?.unwrap_or(false) { Html::Escaped } else { Html::Plain };
     let routing = Routing {
+        beat: None,
         raw_index: RawIndex::IsDestination,
         destination: indices.needs_fields().then_some(indices),
         pipeline: (options.pipeline.is_none() && (pipelines.needs_fields() || pipelines.fallback.is_some()))

@@ -8,9 +8,10 @@ use super::queue::read_queue;
 use super::{JsonOptions, Known, OutputKind, OutputSettings, Routing};
 use crate::config::{ConfigError, Section};
 use crate::event::json::Metadata;
-use crate::outputs::console::{ConsoleOptions, Layout};
+use crate::outputs::console::ConsoleOptions;
 use crate::outputs::file::{EarlierFile, FileOptions, NUMBER_OF_FILES};
 use crate::outputs::format_string::{Fields, FormatString};
+use crate::outputs::pretty::Layout;
 use crate::outputs::shipper::ShipperOptions;
 
 pub fn read_file(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, ConfigError> {
