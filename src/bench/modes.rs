@@ -101,8 +101,11 @@ fn protocols(request: &Request<'_>, run: Run<'_>, stages: &[Stage], result: &mut
     Ok(())
 }
 
-/// The highest rate at which the source alone gives packets.
+/// The highest rate at which the source alone gives packets. A generator of a wire says itself when it was late.
 fn generator_limit(request: &Request<'_>, run: Run<'_>) -> Result<f64, String> {
+    if matches!(request.scenario.source, SourcePlan::Wire(_)) {
+        return Ok(f64::INFINITY);
+    }
     let trial = Trial { depth: Depth::Receive, seconds: request.scenario.seconds.min(0.5), ..request.trial() };
     Ok(run(&trial)?.packets_per_second())
 }
@@ -121,7 +124,7 @@ fn rate(request: &Request<'_>, run: Run<'_>, packets_per_second: f64, result: &m
     let trial = Trial { packets_per_second: Some(packets_per_second), ..request.trial() };
     let outcome = run(&trial)?;
     report::one(result, request.scenario, request.depth, &outcome);
-    result["rate"] = json!({ "asked_packets_per_second": packets_per_second, "generator_packets_per_second": limit });
+    result["rate"] = json!({ "asked_packets_per_second": packets_per_second, "generator_packets_per_second": limit.is_finite().then_some(limit) });
     match outcome.late {
         0 => Ok(()),
         late => Err(format!(
@@ -146,7 +149,10 @@ fn search(
     if let Some(asked) = to.filter(|to| *to > limit) {
         return Err(generator_was_the_limit(asked, limit));
     }
-    let saturated = run(&request.trial())?.packets_per_second();
+    let saturated = match (to, &request.scenario.source) {
+        (Some(to), SourcePlan::Wire(_)) => to,
+        _ => run(&request.trial())?.packets_per_second(),
+    };
     let mut high = to.unwrap_or((saturated * 1.05).min(limit));
     let mut low = from.unwrap_or(0.0);
     let least = high * LEAST;
@@ -154,7 +160,7 @@ fn search(
     let mut attempt = |rate: f64| -> Result<(bool, Outcome), String> {
         let outcome = run(&Trial { packets_per_second: Some(rate), ..request.trial() })?;
         let loss = outcome.lost as f64 / outcome.offered.max(1) as f64;
-        points.push(json!({ "packets_per_second": rate.round(), "loss_share": loss, "lost": outcome.lost }));
+        points.push(json!({ "packets_per_second": rate.round(), "loss_share": loss, "lost": outcome.lost, "late": outcome.late }));
         Ok((loss <= accepted_loss && outcome.late == 0, outcome))
     };
     let (mut holds, _) = attempt(high)?;
@@ -186,6 +192,9 @@ fn search(
         ));
     };
     report::one(result, request.scenario, request.depth, &outcome);
+    if points.iter().any(|point| point["late"].as_u64() > Some(0) && point["lost"] == 0) {
+        report::note(result, "the generator was the limit at rates above the result, not Wirebeat".to_string());
+    }
     result["rfc2544"] = json!({
         "packets_per_second": high.round(),
         "saturation_packets_per_second": saturated.round(),

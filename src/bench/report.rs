@@ -33,6 +33,14 @@ pub fn problem(result: &mut Json, sentence: String) {
     }
 }
 
+pub fn note(result: &mut Json, sentence: String) {
+    if let Some(notes) = result["notes"].as_array_mut()
+        && !notes.iter().any(|note| *note == sentence)
+    {
+        notes.push(Json::String(sentence));
+    }
+}
+
 /// Puts a run's numbers into a result.
 pub fn one(result: &mut Json, scenario: &Scenario, depth: Depth, outcome: &Outcome) {
     let packets = outcome.packets.max(1) as f64;
@@ -77,10 +85,7 @@ pub fn one(result: &mut Json, scenario: &Scenario, depth: Depth, outcome: &Outco
     }
     result["counters"] = json!(outcome.counters);
     result["samples"] = json!(outcome.samples);
-    if let (Some(notes), true) = (result["notes"].as_array_mut(), outcome.notes.len() < 20) {
-        notes.extend(outcome.notes.iter().map(|note| json!(note)));
-        notes.dedup();
-    }
+    outcome.notes.iter().for_each(|sentence| note(result, sentence.clone()));
     wrong(scenario, depth, outcome).into_iter().for_each(|sentence| problem(result, sentence));
 }
 
@@ -141,7 +146,7 @@ fn loss(outcome: &Outcome) -> Json {
         "fragments.datagrams_lost",
         "stream.discarded_bytes",
     ];
-    let is_loss = |name: &str| name.contains(".dropped.") || NAMES.contains(&name);
+    let is_loss = |name: &str| name.contains(".dropped.") || name.starts_with("wire.lost") || NAMES.contains(&name);
     let lost = outcome.counters.iter().filter(|(name, _)| is_loss(name));
     // Dropping events is how a depth before the encoder is made.
     let lost = lost.filter(|(name, _)| *name != "events.dropped.processor");
@@ -352,6 +357,9 @@ pub fn table(result: &Json) -> String {
             if goal["met"] == true { "is within" } else { "is BEYOND" },
             goal["goal"]
         );
+    }
+    for note in result["notes"].as_array().into_iter().flatten() {
+        let _ = writeln!(text, "  note: {}", note.as_str().unwrap_or_default());
     }
     for problem in result["problems"].as_array().into_iter().flatten() {
         let _ = writeln!(text, "  WRONG: {}", problem.as_str().unwrap_or_default());

@@ -531,6 +531,12 @@ fn mode_of(root: &Section<'_>, source: &SourcePlan) -> Result<Mode, ConfigError>
             Mode::Sweep { over, values }
         }
     };
+    let is_wire = matches!(source, SourcePlan::Wire(_));
+    if is_wire && !matches!(mode, Mode::Rate { .. } | Mode::Rfc2544 { to: Some(_), .. }) {
+        return Err(
+            root.refuse_key("mode", format!("found {}, a wire has rate, or rfc2544 with rfc2544.to", mode.name()))
+        );
+    }
     let is_live = matches!(source, SourcePlan::Live { .. });
     if is_live && matches!(mode, Mode::Rate { .. } | Mode::Rfc2544 { .. } | Mode::Sweep { .. }) {
         return Err(root.refuse_key("mode", format!("{} needs a source that can be told its rate", mode.name())));

@@ -15,6 +15,7 @@ use super::mixed::Mixed;
 use super::replay::Replay;
 use super::scenario::SourcePlan;
 use super::synthetic::Synthetic;
+use crate::capture::dpdk::Frames;
 use crate::capture::{
     BURST, Burst, Origin, Packet, Placement, Pressure, Received, Share, Source, SourceStatistics, Stray,
 };
@@ -205,6 +206,29 @@ impl Source for BenchSource {
 
     fn statistics(&mut self) -> SourceStatistics {
         SourceStatistics { missed: self.pace.as_ref().map_or(0, |pace| pace.lost), ..SourceStatistics::default() }
+    }
+}
+
+/// Traffic for a generator, one frame after another.
+pub struct Endless {
+    traffic: Box<dyn Traffic>,
+}
+
+impl Endless {
+    /// Only frames of Ethernet can be sent.
+    pub fn new(mut traffic: Box<dyn Traffic>) -> Result<Endless, String> {
+        traffic.prepare(1);
+        match traffic.frame(0).link {
+            LinkType::Ethernet => Ok(Endless { traffic }),
+            other => Err(format!("frames of {other:?} cannot be sent over a wire of Ethernet")),
+        }
+    }
+}
+
+impl Frames for Endless {
+    fn next(&mut self, give: &mut dyn FnMut(&[u8])) {
+        self.traffic.prepare(1);
+        give(self.traffic.frame(0).data);
     }
 }
 

@@ -6,18 +6,20 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::interface::{Interface, Kind};
 use super::settings::Settings;
-use super::{Attachment, Monitor, Post, Shared, Totals, io_core, secret, sources, start};
+use super::{Attachment, Monitor, Post, Shared, Totals, dpdk, io_core, secret, sources, start};
+use crate::bench;
 use crate::bench::latency::{Histogram, LatencySink};
 use crate::bench::machine::{Resident, steal};
 use crate::bench::outcome::{Depth, Outcome, Trial};
-use crate::bench::scenario::{FrameSizes, Scenario, SourcePlan};
+use crate::bench::scenario::{FrameSizes, Scenario, SourcePlan, WirePlan};
 use crate::bench::silent::Silent;
 use crate::bench::source::{self, BenchSource, Duty, Window, thread_cpu_ns};
-use crate::bench::{self};
-use crate::capture::dpdk::PortReport;
+use crate::capture::dpdk::{Generator, GeneratorPlan, Hardware, PortReport, Sent};
 use crate::cli::{BenchOptions, Publishing, RunOptions, TrialOptions};
 use crate::config::{self, Configuration, PathFlags, PermissionCheck, Sources};
 use crate::event::Constants;
@@ -64,6 +66,7 @@ fn one_trial(options: &BenchOptions, more: &TrialOptions) -> Result<Outcome, Str
 
     let before = steal();
     let histogram = Arc::new(Mutex::new(Histogram::default()));
+    // A port stamps packets with the wall clock's time, and so does a rate.
     let timed = trial.packets_per_second.is_some() || matches!(scenario.source, SourcePlan::Live { .. });
     let open = || {
         io_core::open_with(&output, None, |sink| match timed {
@@ -73,6 +76,7 @@ fn one_trial(options: &BenchOptions, more: &TrialOptions) -> Result<Outcome, Str
     };
     let mut outcome = match &scenario.source {
         SourcePlan::Live { device } => live(device, settings, &trial, open()?)?,
+        SourcePlan::Wire(plan) => wire(plan, settings, &trial, open()?)?,
         _ if trial.depth <= Depth::Decode => bare(&scenario, &settings, &trial)?,
         _ => in_memory(&scenario, settings, &trial, open()?)?,
     };
@@ -241,7 +245,7 @@ fn in_memory(
 /// A port as it is, for so many seconds.
 fn live(device: &str, mut settings: Settings, trial: &Trial, output: io_core::Output) -> Result<Outcome, String> {
     let configured = settings.interfaces.first().cloned().unwrap_or_default();
-    settings.interfaces = vec![super::interface::Interface { device: Some(device.to_string()), ..configured }];
+    settings.interfaces = vec![Interface { device: Some(device.to_string()), ..configured }];
     settings.bounds.workers = Some(trial.workers);
     let secret = secret();
     let plan = sources::plan(&settings, &RunOptions::default(), secret)?;
@@ -270,6 +274,115 @@ fn live(device: &str, mut settings: Settings, trial: &Trial, output: io_core::Ou
     outcome.offered = counters.received + counters.missed;
     add_totals(&mut outcome, &totals, &names);
     Ok(outcome)
+}
+
+/// A generator sends, and the workers receive from ports of DPDK.
+fn wire(plan: &WirePlan, mut settings: Settings, trial: &Trial, output: io_core::Output) -> Result<Outcome, String> {
+    let packets_per_second = trial.packets_per_second.ok_or("a wire is measured at a rate")?;
+    settings.bounds.workers = Some(trial.workers);
+    if let Some(sender) = &plan.sender {
+        settings.dpdk.eal_arguments.push(format!("--vdev={sender}"));
+    }
+    settings.dpdk.memory.megabytes.get_or_insert(WIRE_MEGABYTES);
+    let interface = Interface { device: Some(plan.device.clone()), kind: Kind::Dpdk, ..Interface::default() };
+    let secret = secret();
+    let hardware_plan = dpdk::plan(&settings, &[interface], &RunOptions::default(), secret)?;
+    let (mut hardware, sources) = Hardware::start(&hardware_plan)?;
+    let traffic = source::open(&plan.traffic, 0, 1)?;
+    let generator = hardware.generator(GeneratorPlan {
+        sender: plan.sender.as_ref().map(|sender| sender.split(',').next().unwrap_or_default().to_string()),
+        packets_per_second,
+        duration: Duration::from_secs_f64(trial.seconds),
+        frames: Box::new(source::Endless::new(traffic)?),
+        secret,
+    })?;
+    let ports = Arc::new(settings.registry.on_interface(None));
+    let names: Vec<&'static str> = settings.registry.sections.iter().map(|section| section.descriptor.name).collect();
+    let device: Arc<str> = plan.device.as_str().into();
+    let posts = (sources.into_iter().zip(0..))
+        .map(|(source, worker)| Post {
+            source,
+            worker,
+            workers: trial.workers,
+            ports: Arc::clone(&ports),
+            device: Some(Arc::clone(&device)),
+        })
+        .collect();
+    let asked = Arc::new(AtomicBool::new(false));
+    let shared = Shared::new(settings, secret, Arc::clone(&asked));
+    let mut watch = WireWatch {
+        watch: Watch::new(trial.seconds),
+        hardware,
+        generator: Some(generator),
+        sending: None,
+        asked: Arc::clone(&asked),
+    };
+    let (started, cpu_ns, process_ns) = (Instant::now(), thread_cpu_ns(), source::process_cpu_ns());
+    let totals = start(&shared, posts, output, &mut watch)?;
+    let (run_wall_ns, io_core_cpu_ns) = (started.elapsed().as_nanos() as u64, thread_cpu_ns() - cpu_ns);
+    let WireWatch { watch, hardware, sending, .. } = watch;
+    let sent = sending.and_then(|thread| thread.join().ok()).ok_or("the generator was not started")?;
+    let (sent, generator_cpu_ns) = sent?;
+    let process_ns = source::process_cpu_ns() - process_ns;
+    let statistics = hardware.ports();
+    hardware.stop()?;
+    let mut outcome = watch.outcome();
+    (outcome.run_wall_ns, outcome.io_core_cpu_ns) = (run_wall_ns, io_core_cpu_ns);
+    outcome.cpu_ns = process_ns.saturating_sub(io_core_cpu_ns + generator_cpu_ns);
+    let received = totals.counters.received;
+    outcome.packets = received;
+    outcome.bytes = totals.counters.received_bytes;
+    outcome.wire_bytes = outcome.bytes + received * source::WIRE_BYTES;
+    outcome.wall_ns = sent.elapsed.as_nanos() as u64;
+    outcome.offered = sent.offered;
+    outcome.lost = sent.offered.saturating_sub(received);
+    outcome.late = sent.late;
+    let port_lost: u64 = statistics.iter().map(|port| port.lost.missed + port.lost.no_buffer).sum();
+    add_totals(&mut outcome, &totals, &names);
+    if sent.lost + port_lost > 0 {
+        outcome.counters.insert("wire.lost.no_room".to_string(), sent.lost + port_lost);
+    }
+    Ok(outcome)
+}
+
+/// For both pools.
+const WIRE_MEGABYTES: u32 = 192;
+/// What is on its way when the generator has ended arrives in this time.
+const WIRE_GRACE: Duration = Duration::from_millis(100);
+
+/// Starts the generator when the workers run.
+struct WireWatch {
+    watch: Watch,
+    hardware: Hardware,
+    generator: Option<Generator>,
+    sending: Option<JoinHandle<Result<(Sent, u64), String>>>,
+    asked: Arc<AtomicBool>,
+}
+
+impl Monitor for WireWatch {
+    fn begin(&mut self) {
+        let Some(generator) = self.generator.take() else { return };
+        let asked = Arc::clone(&self.asked);
+        let send = move || {
+            let sent = generator.run(&AtomicBool::new(false));
+            let cpu_ns = thread_cpu_ns();
+            std::thread::sleep(WIRE_GRACE);
+            asked.store(true, Ordering::Relaxed);
+            sent.map(|sent| (sent, cpu_ns))
+        };
+        match std::thread::Builder::new().name("generator".to_string()).spawn(send) {
+            Ok(thread) => self.sending = Some(thread),
+            Err(_) => self.asked.store(true, Ordering::Relaxed),
+        }
+    }
+
+    fn ports(&self) -> Vec<PortReport> {
+        self.hardware.ports()
+    }
+
+    fn turn(&mut self, attachments: &[Attachment]) {
+        self.watch.turn(attachments);
+    }
 }
 
 fn add_totals(outcome: &mut Outcome, totals: &Totals, names: &[&'static str]) {
