@@ -89,6 +89,42 @@ fn a_rate_is_kept_and_latency_is_told() {
 }
 
 #[test]
+fn a_generator_sends_over_a_ring() {
+    let dns = project().join("tests/recorded/dns/types.pcap");
+    let folder = scenario(&format!(
+        "description: d\nsource: {{wire: {{traffic: {{replay: {{captures: {dns:?}}}}}}}}}\nmode: rate\nrate: {{packets_per_second: 1000}}\n"
+    ));
+    let result = measured(folder.path(), &["--seconds", "1"]);
+    balanced(&result);
+    let rate = result["packets_per_second"].as_f64().unwrap_or_default();
+    let loss = result["loss_share"].as_f64().expect("a share");
+    assert!((rate / (1.0 - loss) - 1000.0).abs() < 100.0, "{rate} {loss}");
+    assert!(counter(&result, "dns.messages") > 0);
+    assert!(result["latency_ns"]["events"].as_u64() > Some(0), "{result:#}");
+}
+
+#[test]
+fn a_live_port_is_measured_as_it_is() {
+    // Packet sockets are root's.
+    if std::fs::metadata("/proc/self").map(|own| std::os::unix::fs::MetadataExt::uid(&own)).unwrap_or(1) != 0 {
+        println!("skipped: it needs root");
+        return;
+    }
+    let folder = scenario("description: d\nsource: {live: {device: lo}}\n");
+    let arguments = [&*folder.path().to_string_lossy(), "--seconds", "1.5", "--json", "-"].map(str::to_string);
+    let run = std::thread::spawn(move || bench(&arguments.each_ref().map(String::as_str)));
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    while !run.is_finished() {
+        let _ = socket.send_to(b"bench", "127.0.0.1:9");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    let output = run.join().expect("it ends");
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let document: Json = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+    balanced(&document["scenarios"][0]);
+}
+
+#[test]
 fn the_highest_rate_without_loss_is_searched() {
     let folder = scenario(
         "description: d\nsource: {synthetic: {flows: 100}}\nmode: rfc2544\nrfc2544: {to: 2000, resolution_percent: 50, accepted_loss_percent: 90}\n",
@@ -153,6 +189,13 @@ fn nonsense_is_refused_in_a_sentence() {
         ("description: d\n".to_string(), &[], "source: is missing"),
         ("source: {replay: {}, synthetic: {}}\n".to_string(), &[], "found replay and synthetic, expected one of"),
         ("source: {live: {device: nosuch0}}\n".to_string(), &[], "there is no interface \"nosuch0\""),
+        ("source: {wire: {traffic: {synthetic: {}}}}\n".to_string(), &[], "found saturation, a wire has rate, or rfc2544"),
+        ("source: {wire: {device: net_null0, traffic: {synthetic: {}}}}\n".to_string(), &[], "sender: is missing"),
+        (
+            "source: {wire: {traffic: {synthetic: {}}}}\nmode: rate\nrate: {packets_per_second: 1e9}\n".to_string(),
+            &[],
+            "the generator is the limit at 1000000000 packets a second, and nothing is said of Wirebeat",
+        ),
         ("source: {live: {device: lo}}\nmode: rfc2544\n".to_string(), &[], "needs a source that can be told its rate"),
     ] {
         let folder = scenario(&text);
