@@ -73,6 +73,13 @@ pub enum CommandArguments {
         #[command(subcommand)]
         what: ExportArguments,
     },
+    /// Measure how fast this machine analyses traffic
+    Bench {
+        #[command(flatten)]
+        bench: BenchArguments,
+        #[command(flatten)]
+        global: GlobalArguments,
+    },
     /// Print the version
     Version {
         #[command(flatten)]
@@ -275,6 +282,51 @@ pub struct RunArguments {
     /// Write a memory profile
     #[arg(long, value_name = "FILE")]
     pub memprofile: Option<PathBuf>,
+}
+
+/// The flags of `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArguments {
+    /// Names of scenarios, their folders or files, or captures; all scenarios without one
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<String>,
+    /// List the scenarios
+    #[arg(long)]
+    pub list: bool,
+    /// Worker threads
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u16>,
+    /// Counted seconds of each trial
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<f64>,
+    /// Trials of each stage, of which the median counts
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<u32>,
+    /// How far packets go: receive, decode, flow, stream, protocol, encode or sink
+    #[arg(long, value_name = "STAGE")]
+    pub depth: Option<String>,
+    /// Measure each protocol's parser by itself too
+    #[arg(long)]
+    pub protocols: bool,
+    /// Write the report as JSON; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the report as a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Exit status 1 when a goal is missed
+    #[arg(long)]
+    pub goal: bool,
+    #[arg(long, hide = true)]
+    pub trial: bool,
+    #[arg(long, hide = true)]
+    pub rate: Option<f64>,
+    #[arg(long, hide = true)]
+    pub only: Option<String>,
+    #[arg(long, hide = true)]
+    pub flows: Option<u64>,
+    #[arg(long, hide = true)]
+    pub frame_bytes: Option<u64>,
 }
 
 /// The flags of every command.

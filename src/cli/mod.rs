@@ -26,7 +26,7 @@ use std::process::ExitCode;
 pub const COMPATIBLE_PACKETBEAT: &str = "9.6.0";
 
 /// What the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
     pub command: Command,
     /// Where the configuration comes from.
@@ -35,7 +35,7 @@ pub struct Invocation {
 }
 
 /// The commands that are built.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Run(RunOptions),
     Devices,
@@ -49,6 +49,7 @@ pub enum Command {
     /// Loads the index template.
     Setup,
     Keystore(KeystoreCommand),
+    Bench(Box<BenchOptions>),
     Preflight(PreflightOptions),
     Bind(BindingOptions),
     Unbind {
@@ -147,6 +148,34 @@ pub struct RunOptions {
     pub cpu_profile: Option<PathBuf>,
     /// `--memprofile`
     pub memory_profile: Option<PathBuf>,
+}
+
+/// The flags of `bench`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BenchOptions {
+    pub scenarios: Vec<String>,
+    pub listing: bool,
+    pub workers: Option<u16>,
+    pub seconds: Option<f64>,
+    pub rounds: Option<u32>,
+    pub depth: Option<String>,
+    /// Each protocol's parser by itself too.
+    pub protocols: bool,
+    pub json: Option<PathBuf>,
+    pub html: Option<PathBuf>,
+    /// Whether a missed goal is an error.
+    pub goal: bool,
+    /// One measurement, in a process of its own.
+    pub trial: Option<TrialOptions>,
+}
+
+/// What one measurement of `bench` is told beside its scenario.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrialOptions {
+    pub packets_per_second: Option<f64>,
+    pub only: Option<String>,
+    pub flows: Option<u64>,
+    pub frame_bytes: Option<u64>,
 }
 
 /// How fast a file is read.
@@ -301,6 +330,7 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
         CommandArguments::Test { what: TestArguments::Config { global } } => (Command::TestConfig, global),
         CommandArguments::Test { what: TestArguments::Output { global } } => (Command::TestOutput, global),
         CommandArguments::Export { what } => return export(what),
+        CommandArguments::Bench { bench, global } => (Command::Bench(Box::new(bench_options(bench))), global),
         CommandArguments::Version { .. } => return Err(Exit::success(version())),
         CommandArguments::Setup { dashboards: true, .. } => {
             return Err(not_built("setup --dashboards", "Packetbeat's dashboards fit, load them with its own command"));
@@ -395,6 +425,28 @@ fn run_options(run: arguments::RunArguments) -> RunOptions {
         profile_address: run.httpprof,
         cpu_profile: run.cpuprofile,
         memory_profile: run.memprofile,
+    }
+}
+
+fn bench_options(bench: arguments::BenchArguments) -> BenchOptions {
+    let trial = TrialOptions {
+        packets_per_second: bench.rate,
+        only: bench.only,
+        flows: bench.flows,
+        frame_bytes: bench.frame_bytes,
+    };
+    BenchOptions {
+        scenarios: bench.scenarios,
+        listing: bench.list,
+        workers: bench.workers,
+        seconds: bench.seconds,
+        rounds: bench.rounds,
+        depth: bench.depth,
+        protocols: bench.protocols,
+        json: bench.json,
+        html: bench.html,
+        goal: bench.goal,
+        trial: bench.trial.then_some(trial),
     }
 }
 

@@ -61,7 +61,7 @@ fn run(once: bool) -> Result<(), String> {
     let summary = super::run_with(&configuration, &options, Routing::default(), || {
         Output::new(Metadata::Written, Box::new(ScreenSink::new()))
     })?;
-    println!("{summary}");
+    println!("{}", summary.line());
     Ok(())
 }
 

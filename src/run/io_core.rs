@@ -109,8 +109,17 @@ pub fn settings(configuration: &Configuration, publishing: Publishing) -> Result
 
 /// Opens an output; its threads stay on the CPUs of the I/O core.
 pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output, String> {
+    open_with(settings, cores, |sink| sink)
+}
+
+/// The same with the sink inside of another one.
+pub fn open_with(
+    settings: &OutputSettings,
+    cores: Option<&[usize]>,
+    wrap: impl FnOnce(Box<dyn Sink>) -> Box<dyn Sink>,
+) -> Result<Output, String> {
     let queue = Queue::open(&settings.queue, cores)?;
-    let sink = settings.open(cores)?;
+    let sink = wrap(settings.open(cores)?);
     Ok(Output {
         overload: settings.queue.overload,
         queue,

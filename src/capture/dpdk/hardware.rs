@@ -11,9 +11,9 @@ use dpdk_sys::{
 };
 
 use super::inlet::{FileInlets, Inlet, Stamps};
-use super::kernel;
 use super::replay::{Feed, ReplayPlan};
 use super::{BURST, DpdkSource, Ending, Fleet, WallClock};
+use super::{generator, kernel};
 use crate::capture::{Pressure, SourceStatistics};
 
 /// Packets a ring between two workers holds.
@@ -68,11 +68,14 @@ pub struct MemoryPlan {
 
 /// What runs. The sources are with the workers.
 pub struct Hardware {
-    eal: Eal,
+    pub(super) eal: Eal,
     ports: Vec<Port>,
+    /// Of a generator.
+    pub(super) senders: Vec<Port>,
+    pub(super) rings: Vec<ring::Producer>,
     /// Places of the ports that were made promiscuous and were not so before.
     made_promiscuous: Vec<usize>,
-    pool: Mempool,
+    pub(super) pool: Mempool,
     feeds: Vec<Feed>,
 }
 
@@ -103,8 +106,15 @@ impl Hardware {
         let mbufs = plan.mbufs();
         let eal = start_eal(plan, mbufs)?;
         let pool = create_pool(&eal, plan, mbufs)?;
-        let mut hardware =
-            Hardware { eal: eal.share(), ports: Vec::new(), made_promiscuous: Vec::new(), pool, feeds: Vec::new() };
+        let mut hardware = Hardware {
+            eal: eal.share(),
+            ports: Vec::new(),
+            senders: Vec::new(),
+            rings: Vec::new(),
+            made_promiscuous: Vec::new(),
+            pool,
+            feeds: Vec::new(),
+        };
         let sources = hardware.open(plan).and_then(|inlets| hardware.sources(plan, inlets));
         match sources {
             Ok(sources) => Ok((hardware, sources)),
@@ -132,6 +142,15 @@ impl Hardware {
                 let field = TimestampField::register(&self.eal).map_err(|error| error.to_string())?;
                 queues.iter().for_each(|queue| inlets.stamps.add_replay(queue.port(), field));
                 queues.into_iter().for_each(|queue| inlets.add_live(Inlet::new(queue, filter.clone())));
+                continue;
+            }
+            if device.name == generator::RING {
+                let (queues, rings) = generator::open_ring(&self.eal, plan.workers, self.pool, &mut self.ports)?;
+                self.rings.extend(rings);
+                let field = TimestampField::register(&self.eal).map_err(|error| error.to_string())?;
+                queues.iter().for_each(|queue| inlets.stamps.add_replay(queue.port(), field));
+                queues.into_iter().for_each(|queue| inlets.add_live(Inlet::new(queue, filter.clone())));
+                inlets.any_live = true;
                 continue;
             }
             let queues = self.open_port(device, plan.workers)?;
@@ -268,7 +287,8 @@ impl Hardware {
             feed.stop()?;
         }
         self.leave_promiscuous();
-        for mut port in self.ports.drain(..) {
+        self.rings.clear();
+        for mut port in self.ports.drain(..).chain(self.senders.drain(..)) {
             port.stop().map_err(|error| error.to_string())?;
             port.close().map_err(|error| error.to_string())?;
         }
@@ -351,7 +371,7 @@ fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
         ));
     }
     let mut pci = false;
-    for device in plan.devices.iter().filter(|device| device.replay.is_none()) {
+    for device in plan.devices.iter().filter(|device| device.replay.is_none() && device.name != generator::RING) {
         if is_pci_address(&device.name) {
             pci = true;
             arguments = arguments.allow_device(&device.name);
