@@ -77,6 +77,8 @@ pub struct Lent<'a, R: Receiver> {
 
 /// How far behind the SYN a connection may have been joined.
 const LATE_SYN_BYTES: i32 = 1 << 20;
+/// Held segments that an early one may lie behind: each costs time to pass.
+const MAX_PASSED: usize = 1024;
 
 /// Whether `a` lies before `b` in the sequence space.
 fn before(a: u32, b: u32) -> bool {
@@ -352,7 +354,12 @@ impl Half {
         // Find the place by sequence number; of what is there already only the longer one is kept.
         let mut previous = NONE;
         let mut current = self.held_first;
+        let mut passed = 0;
         while current != NONE && !before(sequence, lent.pool.get(current).sequence) {
+            passed += 1;
+            if passed > MAX_PASSED {
+                return self.give_up_holes(segment, sequence, lent);
+            }
             let held = lent.pool.get(current);
             if held.sequence == sequence && held.bytes.len() >= payload.len() {
                 lent.counters.repeated_bytes += payload.len() as u64;
