@@ -66,18 +66,7 @@ impl Laboratory {
     pub fn lane(&self) -> (Lane, ChunkRings) {
         let settings = &self.settings;
         let sections = settings.registry.sections.len();
-        let rings = self.rings.clone();
-        while rings.empty.len() < CHUNKS {
-            let _ = rings.empty.push(Chunk::new(0, CHUNK_BYTES));
-        }
-        let writer = EventWriter::new(
-            Arc::clone(&settings.events),
-            Event::new(Arc::clone(&settings.schema)),
-            Encoder::new(settings.precision, Metadata::LeftOut),
-            rings.clone(),
-            0,
-            Pressure::Live,
-        );
+        let (writer, rings) = self.writer();
         let bounds = &settings.bounds;
         let ports = Arc::new(settings.registry.on_interface(None));
         let registry = Arc::clone(&settings.registry);
@@ -106,6 +95,29 @@ impl Laboratory {
             },
         );
         (lane, rings)
+    }
+
+    /// What a lane publishes with, and its rings.
+    pub fn writer(&self) -> (EventWriter, ChunkRings) {
+        let settings = &self.settings;
+        let rings = self.rings.clone();
+        while rings.empty.len() < CHUNKS {
+            let _ = rings.empty.push(Chunk::new(0, CHUNK_BYTES));
+        }
+        let writer = EventWriter::new(
+            Arc::clone(&settings.events),
+            Event::new(Arc::clone(&settings.schema)),
+            Encoder::new(settings.precision, Metadata::LeftOut),
+            rings.clone(),
+            0,
+            Pressure::Live,
+        );
+        (writer, rings)
+    }
+
+    /// Number of the protocols' sections; that of flows follows them.
+    pub fn sections(&self) -> usize {
+        self.settings.registry.sections.len()
     }
 
     /// Analyses a capture from its first frame to the end of the file.
