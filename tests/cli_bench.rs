@@ -189,7 +189,11 @@ fn nonsense_is_refused_in_a_sentence() {
         ("description: d\n".to_string(), &[], "source: is missing"),
         ("source: {replay: {}, synthetic: {}}\n".to_string(), &[], "found replay and synthetic, expected one of"),
         ("source: {live: {device: nosuch0}}\n".to_string(), &[], "there is no interface \"nosuch0\""),
-        ("source: {wire: {traffic: {synthetic: {}}}}\n".to_string(), &[], "found saturation, a wire has rate, or rfc2544"),
+        (
+            "source: {wire: {traffic: {synthetic: {}}}}\n".to_string(),
+            &[],
+            "found saturation, a wire has rate, or rfc2544",
+        ),
         ("source: {wire: {device: net_null0, traffic: {synthetic: {}}}}\n".to_string(), &[], "sender: is missing"),
         (
             "source: {wire: {traffic: {synthetic: {}}}}\nmode: rate\nrate: {packets_per_second: 1e9}\n".to_string(),
