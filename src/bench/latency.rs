@@ -68,7 +68,7 @@ fn upper_ns(class: usize) -> u64 {
     let (power, place) = ((class / CLASSES) as u32, (class % CLASSES) as u64);
     match power {
         0 => place,
-        _ => ((place + CLASSES as u64 + 1) << (power - 1)) - 1,
+        _ => ((u128::from(place + CLASSES as u64 + 1) << (power - 1)) - 1) as u64,
     }
 }
 

@@ -141,7 +141,7 @@ fn bars(stages: &[Json]) -> String {
         );
         place += width;
     }
-    let _ = write!(svg, "<text x=\"0\" y=\"14\">{total:.1} ns of CPU time a packet</text></svg>\n");
+    let _ = writeln!(svg, "<text x=\"0\" y=\"14\">{total:.1} ns of CPU time a packet</text></svg>");
     svg
 }
 
