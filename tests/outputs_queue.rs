@@ -287,11 +287,11 @@ impl Ended {
     /// The last numbers in the log.
     fn metrics(&self) -> Json {
         let messages = self.log.lines().filter_map(|line| serde_json::from_str::<Json>(line).ok());
-        let found = messages.filter_map(|record| {
+        let mut found = messages.filter_map(|record| {
             let message = record["message"].as_str()?.strip_prefix("Total metrics: ")?.to_string();
             serde_json::from_str(&message).ok()
         });
-        found.last().unwrap_or_else(|| panic!("no numbers in the log: {}", self.log))
+        found.next_back().unwrap_or_else(|| panic!("no numbers in the log: {}", self.log))
     }
 }
 
