@@ -114,8 +114,7 @@ impl Bench<'_> {
     ) -> Bench<'l> {
         let [client, server]: [IpAddr; 2] = addresses.map(|address| address.parse().expect("an address"));
         let pair = AddressPair { source: IpAddress::from(client), destination: IpAddress::from(server) };
-        let (client, server) =
-            (Endpoint { address: client, port: 51_234 }, Endpoint { address: server, port: 8_080 });
+        let (client, server) = (Endpoint { address: client, port: 51_234 }, Endpoint { address: server, port: 8_080 });
         let selector = Selector::Ports { source: client.port, destination: server.port };
         let community_id = Some(community_id(&pair, 6, selector, 0));
         Bench {

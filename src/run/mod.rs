@@ -355,9 +355,11 @@ fn work<S: Source>(
     post: Post<S>,
     attachment: &Attachment,
 ) -> (Result<(), String>, Counters) {
-    let Post { source, worker, workers, ports, .. } = post;
+    let Post { mut source, worker, workers, ports, .. } = post;
     let settings = &shared.settings;
     cpus::pin(&settings.cpus, number);
+    // Kept until the source is gone. Without a core of its own a worker still works.
+    let _entered = source.enter().map_err(|problem| warn!("worker {number}: {problem}"));
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
         Event::new(Arc::clone(&settings.schema)),

@@ -58,7 +58,7 @@ pub struct Store {
     /// Something was written into it since it was last asked for.
     is_dirty: bool,
     /// Segments that were left since they were last asked for.
-    finished: Vec<File>,
+    finished: Vec<(u64, File)>,
     /// Number of the next event to be written.
     next: u64,
     next_segment: u64,
@@ -208,7 +208,8 @@ impl Store {
         let Some(error) = error else { return Written::Chunks(done) };
         if bytes > 0 && file.set_len(segment.bytes).is_err() {
             // Half a record stays at its end; the next one begins a segment.
-            self.finished.extend(self.open.take());
+            let number = segment.number;
+            self.finished.extend(self.open.take().map(|file| (number, file)));
         }
         Written::Failed(done, error)
     }
@@ -226,6 +227,7 @@ impl Store {
         }
         let Some(oldest) = self.segments.pop_front() else { return false };
         self.used_bytes -= oldest.bytes;
+        self.let_go(oldest.number);
         if let Err(error) = self.folder.delete(oldest.number) {
             log::warn!("disk queue: segment {} cannot be deleted: {error}", oldest.number);
         }
@@ -315,8 +317,10 @@ impl Store {
         self.kept = position;
         while self.segments.front().is_some_and(|oldest| oldest.number < position.segment) {
             let Some(oldest) = self.segments.front() else { break };
-            self.folder.delete(oldest.number)?;
-            self.used_bytes -= oldest.bytes;
+            let (number, bytes) = (oldest.number, oldest.bytes);
+            self.folder.delete(number)?;
+            self.let_go(number);
+            self.used_bytes -= bytes;
             self.segments.pop_front();
         }
         Ok(())
@@ -327,7 +331,7 @@ impl Store {
         let dirty = self.open.as_ref().filter(|_| self.is_dirty);
         let current = dirty.map(File::try_clone).transpose()?;
         self.is_dirty = false;
-        Ok(self.finished.drain(..).chain(current).collect())
+        Ok(self.finished.drain(..).map(|(_, file)| file).chain(current).collect())
     }
 
     /// Whether the segment before the position could be deleted.
@@ -350,6 +354,12 @@ impl Store {
         (self.used_bytes, self.segments.len())
     }
 
+    /// Closes a segment: a file that is open keeps its room on the disk.
+    fn let_go(&mut self, number: u64) {
+        self.finished.retain(|(finished, _)| *finished != number);
+        self.reader.file = self.reader.file.take().filter(|(open, _)| *open != number);
+    }
+
     fn position(&self) -> Position {
         let (event, segment, offset) = match self.outstanding.front() {
             Some(record) => (record.first, record.segment, record.offset),
@@ -370,10 +380,11 @@ impl Store {
         }
         let head = SegmentHead { number: self.next_segment, first: self.next };
         let file = self.folder.create(&head).map_err(Some)?;
+        let before = self.segments.back().map_or(0, |segment| segment.number);
         self.next_segment += 1;
         self.used_bytes += SEGMENT_HEAD_BYTES;
         self.segments.push_back(Segment { number: head.number, bytes: SEGMENT_HEAD_BYTES, first: Some(head.first) });
-        self.finished.extend(self.open.replace(file));
+        self.finished.extend(self.open.replace(file).map(|file| (before, file)));
         Ok(())
     }
 
