@@ -208,7 +208,7 @@ fn huge_pages(machine: &Machine, wanted: &Wanted) -> Vec<Finding> {
     }
     for card in wanted.devices.iter().filter_map(|device| machine.find(device)) {
         let Some(node) = machine.nodes.iter().find(|node| Some(node.number) == card.numa_node) else { continue };
-        let bytes: u64 = node.huge_pages.iter().map(|pages| pages.free * pages.page_kilobytes << 10).sum();
+        let bytes: u64 = node.huge_pages.iter().map(|pages| pages.free * (pages.page_kilobytes << 10)).sum();
         if machine.nodes.len() > 1 && bytes >> 20 < needed {
             findings.push(Finding::failure(
                 SUBJECT,

@@ -125,7 +125,7 @@ impl Machine {
     /// Bytes of huge pages: all, and those free.
     pub fn huge_bytes(&self) -> (u64, u64) {
         let sum = |count: fn(&HugePages) -> u64| {
-            self.huge_pages.iter().map(|pages| count(pages) * pages.page_kilobytes << 10).sum()
+            self.huge_pages.iter().map(|pages| count(pages) * (pages.page_kilobytes << 10)).sum()
         };
         (sum(|pages| pages.total), sum(|pages| pages.free))
     }
