@@ -76,7 +76,7 @@ fn preflight_says_what_is_missing_and_changes_nothing() {
     assert!(line.starts_with("failure ") && line.ends_with("not on this machine's PCI bus"), "{}", outcome.stdout);
     assert!(outcome.stderr.contains("Exiting: this machine is not ready: "), "{}", outcome.stderr);
 
-    let json = Program::new(absent).arguments(&["preflight", "--json"]).run("output.console: {}\n");
+    let json = Program::new(absent).arguments(&["preflight", "--format", "json"]).run("output.console: {}\n");
     let findings: serde_json::Value = serde_json::from_str(&json.stdout).expect("it prints JSON");
     let subjects = findings.as_array().expect("an array").iter().filter_map(|finding| finding["subject"].as_str());
     let subjects: Vec<&str> = subjects.collect();

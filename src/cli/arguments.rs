@@ -127,11 +127,17 @@ pub struct PreflightArguments {
     /// Take back what --apply did
     #[arg(long)]
     pub undo: bool,
-    /// Print JSON
-    #[arg(long)]
-    pub json: bool,
+    /// How to print what was found
+    #[arg(long, value_enum, default_value = "table")]
+    pub format: FindingsFormat,
     #[command(flatten)]
     pub binding: BindingArguments,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum FindingsFormat {
+    Table,
+    Json,
 }
 
 /// How NICs are bound.

@@ -79,7 +79,7 @@ pub enum Preflight {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Table,
-    /// `--json`
+    /// `--format json`
     Json,
 }
 
@@ -387,7 +387,10 @@ fn preflight_options(preflight: arguments::PreflightArguments) -> PreflightOptio
     };
     PreflightOptions {
         task,
-        format: if preflight.json { Format::Json } else { Format::Table },
+        format: match preflight.format {
+            arguments::FindingsFormat::Table => Format::Table,
+            arguments::FindingsFormat::Json => Format::Json,
+        },
         binding: binding_options(preflight.devices, preflight.binding),
     }
 }
