@@ -3,6 +3,7 @@
 #![deny(unsafe_code)]
 
 pub mod arch;
+pub mod bench;
 pub mod capture;
 pub mod cli;
 pub mod config;
@@ -10,6 +11,7 @@ pub mod event;
 pub mod flow;
 pub mod outputs;
 pub mod pipeline;
+pub mod preflight;
 pub mod processors;
 pub mod protocols;
 pub mod run;

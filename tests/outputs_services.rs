@@ -3,8 +3,13 @@
 //!
 //! `WIREBEAT_TEST_SERVICES` names a folder in which `tests/services/opensearch/run up FOLDER/opensearch PORT` and
 //! `tests/services/kafka/run up FOLDER/kafka PORT` were started, and perhaps an Elasticsearch in
-//! `FOLDER/elasticsearch8`; without it, or without one of them, the tests say so and do nothing. Every test uses a name
+//! `FOLDER/elasticsearch8`, and `FOLDER/redis` and `FOLDER/lumberjack` by their own `run up`; without it, or without one of them, the tests say so and do nothing. Every test uses a name
 //! of its own, so the servers may be used again. curl and kcat, or Kafka's own consumer, read back.
+
+#[path = "outputs_services/lumberjack.rs"]
+mod lumberjack;
+#[path = "outputs_services/redis.rs"]
+mod redis;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read, Write};
@@ -19,11 +24,16 @@ use crossbeam_queue::ArrayQueue;
 use serde_json::Value;
 use wirebeat::config::Configuration;
 use wirebeat::event::chunk::{Chunk, EncodedEvent, SealedChunk, Span};
+use wirebeat::outputs::batch_sink::BatchSink;
 use wirebeat::outputs::config::Known;
 use wirebeat::outputs::elasticsearch::{
-    ElasticsearchOptions, ElasticsearchSink, IndexName, ProxyChoice, TemplateOptions, parse_host,
+    self, ElasticsearchOptions, IndexName, ProxyChoice, TemplateOptions, parse_host,
 };
 use wirebeat::outputs::kafka::{Compression, Credentials, KafkaOptions, KafkaSink, SaslMechanism, TopicName};
+use wirebeat::outputs::logstash::LogstashOptions;
+use wirebeat::outputs::metrics::SinkMetrics;
+use wirebeat::outputs::peer::Host;
+use wirebeat::outputs::redis::{KeyName, RedisHost, RedisOptions};
 use wirebeat::outputs::shipper::{Shipper, ShipperCounters, ShipperOptions};
 use wirebeat::outputs::tls::{Pem, TlsOptions};
 use wirebeat::outputs::{self, Sink};
@@ -258,6 +268,8 @@ fn the_command_test_output_reaches_the_servers() {
         );
         cases.push((secure, vec!["handshake... OK", "TLS version: TLSv1_3", "talk to the cluster... OK"]));
     }
+    cases.extend(lumberjack::output_tests());
+    cases.extend(redis::output_tests());
     for (text, expected) in cases {
         let configuration = Configuration::from_text("test.yml", &text).unwrap();
         let known = Known { version: "9.6.0", name: "sensor" };
@@ -295,9 +307,14 @@ fn check_masks() {
     let core = *before.values().next().unwrap().last().unwrap();
     let endpoint = parse_host("localhost:1", "http", "").unwrap();
     let options = ElasticsearchOptions::new(vec![endpoint], IndexName::Constant("i".into()));
-    let elasticsearch = ElasticsearchSink::start(options, Some(&[core])).unwrap();
+    let elasticsearch = elasticsearch::start(options, Some(&[core])).unwrap();
     let kafka = KafkaOptions::new(vec!["localhost:1".into()], TopicName::Constant("t".into()));
     let kafka = KafkaSink::start(&kafka, Some(&[core])).unwrap();
+    let host = Host { name: "localhost".into(), port: 1 };
+    let logstash = outputs::logstash::start(LogstashOptions::new(vec![host]), Some(&[core])).unwrap();
+    let host = RedisHost::parse("localhost:1").unwrap();
+    let redis = RedisOptions::new(vec![host], KeyName::Constant("k".into()));
+    let redis = outputs::redis::start(redis, Some(&[core])).unwrap();
     let begin = Instant::now();
     // The name's look-up and librdkafka's brokers make threads of their own, a little later.
     while elasticsearch.metrics().failed_connections == 0 || begin.elapsed() < Duration::from_millis(500) {
@@ -305,13 +322,13 @@ fn check_masks() {
     }
     let made: Vec<Vec<usize>> =
         threads().into_iter().filter(|(id, _)| !before.contains_key(id)).map(|(_, cores)| cores).collect();
-    assert!(made.len() >= 4, "{made:?}");
+    assert!(made.len() >= 6, "{made:?}");
     assert!(made.iter().all(|cores| *cores == [core]), "{made:?}");
     assert!(
         threads().iter().any(|(id, cores)| before.contains_key(id) && cores.len() > 1),
         "the caller keeps his mask"
     );
-    drop((elasticsearch, kafka));
+    drop((elasticsearch, kafka, logstash, redis));
 }
 
 /// The cores that each thread of this process may use.
@@ -377,8 +394,8 @@ fn quick() -> ShipperOptions {
     }
 }
 
-fn ship_to(options: ElasticsearchOptions) -> Shipper<ElasticsearchSink> {
-    Shipper::new(Box::new(ElasticsearchSink::start(options, None).unwrap()), quick())
+fn ship_to(options: ElasticsearchOptions) -> Shipper<BatchSink> {
+    Shipper::new(Box::new(elasticsearch::start(options, None).unwrap()), quick())
 }
 
 /// Turns until everything is settled.
@@ -394,6 +411,22 @@ fn finish<S: Sink>(shipper: &mut Shipper<S>) -> ShipperCounters {
     let counters = shipper.counters().clone();
     assert_eq!(counters.received, counters.acknowledged + counters.dropped_total());
     counters
+}
+
+/// Turns until the sink has counted what is waited for.
+fn turn_until<S: Sink>(shipper: &mut Shipper<S>, done: impl Fn(&SinkMetrics) -> bool) {
+    let begin = Instant::now();
+    shipper.flush();
+    while !done(&shipper.sink().metrics()) {
+        shipper.turn(begin.elapsed().as_nanos() as i64);
+        assert_eq!(shipper.counters().acknowledged, 0);
+        assert!(begin.elapsed() < Duration::from_secs(30), "{:?}", shipper.sink().metrics());
+        thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn distinct(numbers: &[u64]) -> BTreeSet<u64> {
+    numbers.iter().copied().collect()
 }
 
 /// Passes connections on; each is cut after so many bytes towards the server.

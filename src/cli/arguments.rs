@@ -35,6 +35,34 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
+    /// Look whether this machine is ready for its NICs, and make it so
+    Preflight {
+        #[command(flatten)]
+        preflight: PreflightArguments,
+        #[command(flatten)]
+        global: GlobalArguments,
+    },
+    /// Give a NIC to DPDK
+    Bind {
+        /// PCI addresses, or interfaces of the kernel
+        #[arg(required = true, value_name = "DEVICE")]
+        devices: Vec<String>,
+        #[command(flatten)]
+        binding: BindingArguments,
+        #[command(flatten)]
+        global: GlobalArguments,
+    },
+    /// Give a NIC back to the kernel
+    Unbind {
+        /// PCI addresses
+        #[arg(required = true, value_name = "DEVICE")]
+        devices: Vec<String>,
+        /// Only show the commands
+        #[arg(long)]
+        dry_run: bool,
+        #[command(flatten)]
+        global: GlobalArguments,
+    },
     /// Test the configuration or the output
     Test {
         #[command(subcommand)]
@@ -44,6 +72,13 @@ pub enum CommandArguments {
     Export {
         #[command(subcommand)]
         what: ExportArguments,
+    },
+    /// Measure how fast this machine analyses traffic
+    Bench {
+        #[command(flatten)]
+        bench: BenchArguments,
+        #[command(flatten)]
+        global: GlobalArguments,
     },
     /// Print the version
     Version {
@@ -78,6 +113,39 @@ pub enum CommandArguments {
         #[command(flatten)]
         global: GlobalArguments,
     },
+}
+
+/// The flags of `preflight`.
+#[derive(Clone, Debug, Args)]
+pub struct PreflightArguments {
+    /// PCI addresses or interfaces instead of those of the configuration
+    #[arg(value_name = "DEVICE")]
+    pub devices: Vec<String>,
+    /// Do what can be done: huge pages, modules, drivers
+    #[arg(long, conflicts_with = "undo")]
+    pub apply: bool,
+    /// Take back what --apply did
+    #[arg(long)]
+    pub undo: bool,
+    /// Print JSON
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub binding: BindingArguments,
+}
+
+/// How NICs are bound.
+#[derive(Clone, Debug, Args)]
+pub struct BindingArguments {
+    /// Only show the commands
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Take the NIC even when it carries the default route or a login, or has no IOMMU
+    #[arg(long)]
+    pub force: bool,
+    /// Driver that leaves the NIC to user space
+    #[arg(long, value_name = "NAME", default_value = "vfio-pci")]
+    pub driver: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -214,6 +282,51 @@ pub struct RunArguments {
     /// Write a memory profile
     #[arg(long, value_name = "FILE")]
     pub memprofile: Option<PathBuf>,
+}
+
+/// The flags of `bench`.
+#[derive(Clone, Debug, Args)]
+pub struct BenchArguments {
+    /// Names of scenarios, their folders or files, or captures; all scenarios without one
+    #[arg(value_name = "SCENARIO")]
+    pub scenarios: Vec<String>,
+    /// List the scenarios
+    #[arg(long)]
+    pub list: bool,
+    /// Worker threads
+    #[arg(long, value_name = "N")]
+    pub workers: Option<u16>,
+    /// Counted seconds of each trial
+    #[arg(long, value_name = "S")]
+    pub seconds: Option<f64>,
+    /// Trials of each stage, of which the median counts
+    #[arg(long, value_name = "N")]
+    pub rounds: Option<u32>,
+    /// How far packets go: receive, decode, flow, stream, protocol, encode or sink
+    #[arg(long, value_name = "STAGE")]
+    pub depth: Option<String>,
+    /// Measure each protocol's parser by itself too
+    #[arg(long)]
+    pub protocols: bool,
+    /// Write the report as JSON; - is standard output
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+    /// Write the report as a page with plots
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
+    /// Exit status 1 when a goal is missed
+    #[arg(long)]
+    pub goal: bool,
+    #[arg(long, hide = true)]
+    pub trial: bool,
+    #[arg(long, hide = true)]
+    pub rate: Option<f64>,
+    #[arg(long, hide = true)]
+    pub only: Option<String>,
+    #[arg(long, hide = true)]
+    pub flows: Option<u64>,
+    #[arg(long, hide = true)]
+    pub frame_bytes: Option<u64>,
 }
 
 /// The flags of every command.

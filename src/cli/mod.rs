@@ -26,7 +26,7 @@ use std::process::ExitCode;
 pub const COMPATIBLE_PACKETBEAT: &str = "9.6.0";
 
 /// What the user asked for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Invocation {
     pub command: Command,
     /// Where the configuration comes from.
@@ -35,7 +35,7 @@ pub struct Invocation {
 }
 
 /// The commands that are built.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Command {
     Run(RunOptions),
     Devices,
@@ -49,6 +49,61 @@ pub enum Command {
     /// Loads the index template.
     Setup,
     Keystore(KeystoreCommand),
+    Bench(Box<BenchOptions>),
+    Preflight(PreflightOptions),
+    Bind(BindingOptions),
+    Unbind {
+        devices: Vec<String>,
+        deeds: Deeds,
+    },
+}
+
+/// The flags of `preflight`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreflightOptions {
+    pub task: Preflight,
+    pub format: Format,
+    /// With devices in place of the configuration's if there are any.
+    pub binding: BindingOptions,
+}
+
+/// What `preflight` is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Preflight {
+    Look,
+    Apply,
+    Undo,
+}
+
+/// How findings are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    Table,
+    /// `--json`
+    Json,
+}
+
+/// What is bound, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindingOptions {
+    pub devices: Vec<String>,
+    pub driver: String,
+    pub caution: Caution,
+    pub deeds: Deeds,
+}
+
+/// Whether commands are only shown (`--dry-run`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deeds {
+    Done,
+    Shown,
+}
+
+/// Whether a NIC is taken that this machine needs (`--force`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caution {
+    Refuse,
+    Force,
 }
 
 /// The commands of `keystore`.
@@ -93,6 +148,34 @@ pub struct RunOptions {
     pub cpu_profile: Option<PathBuf>,
     /// `--memprofile`
     pub memory_profile: Option<PathBuf>,
+}
+
+/// The flags of `bench`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct BenchOptions {
+    pub scenarios: Vec<String>,
+    pub listing: bool,
+    pub workers: Option<u16>,
+    pub seconds: Option<f64>,
+    pub rounds: Option<u32>,
+    pub depth: Option<String>,
+    /// Each protocol's parser by itself too.
+    pub protocols: bool,
+    pub json: Option<PathBuf>,
+    pub html: Option<PathBuf>,
+    /// Whether a missed goal is an error.
+    pub goal: bool,
+    /// One measurement, in a process of its own.
+    pub trial: Option<TrialOptions>,
+}
+
+/// What one measurement of `bench` is told beside its scenario.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct TrialOptions {
+    pub packets_per_second: Option<f64>,
+    pub only: Option<String>,
+    pub flows: Option<u64>,
+    pub frame_bytes: Option<u64>,
 }
 
 /// How fast a file is read.
@@ -237,9 +320,17 @@ fn invocation(command: CommandArguments) -> Result<Invocation, Exit> {
     let (command, global) = match command {
         CommandArguments::Run { run, global } => (Command::Run(run_options(run)), global),
         CommandArguments::Devices { global } => (Command::Devices, global),
+        CommandArguments::Preflight { preflight, global } => (Command::Preflight(preflight_options(preflight)), global),
+        CommandArguments::Bind { devices, binding, global } => {
+            (Command::Bind(binding_options(devices, binding)), global)
+        }
+        CommandArguments::Unbind { devices, dry_run, global } => {
+            (Command::Unbind { devices, deeds: deeds(dry_run) }, global)
+        }
         CommandArguments::Test { what: TestArguments::Config { global } } => (Command::TestConfig, global),
         CommandArguments::Test { what: TestArguments::Output { global } } => (Command::TestOutput, global),
         CommandArguments::Export { what } => return export(what),
+        CommandArguments::Bench { bench, global } => (Command::Bench(Box::new(bench_options(bench))), global),
         CommandArguments::Version { .. } => return Err(Exit::success(version())),
         CommandArguments::Setup { dashboards: true, .. } => {
             return Err(not_built("setup --dashboards", "Packetbeat's dashboards fit, load them with its own command"));
@@ -286,6 +377,34 @@ fn keystore(what: KeystoreArguments) -> Invocation {
     with_global(Command::Keystore(command), global)
 }
 
+fn preflight_options(preflight: arguments::PreflightArguments) -> PreflightOptions {
+    let task = match (preflight.apply, preflight.undo) {
+        (true, _) => Preflight::Apply,
+        (false, true) => Preflight::Undo,
+        // A dry run shows what --apply would do.
+        (false, false) if preflight.binding.dry_run => Preflight::Apply,
+        (false, false) => Preflight::Look,
+    };
+    PreflightOptions {
+        task,
+        format: if preflight.json { Format::Json } else { Format::Table },
+        binding: binding_options(preflight.devices, preflight.binding),
+    }
+}
+
+fn binding_options(devices: Vec<String>, binding: arguments::BindingArguments) -> BindingOptions {
+    BindingOptions {
+        devices,
+        driver: binding.driver,
+        caution: if binding.force { Caution::Force } else { Caution::Refuse },
+        deeds: deeds(binding.dry_run),
+    }
+}
+
+fn deeds(dry_run: bool) -> Deeds {
+    if dry_run { Deeds::Shown } else { Deeds::Done }
+}
+
 fn not_built(command: &str, instead: &str) -> Exit {
     let version = env!("CARGO_PKG_VERSION");
     Exit::failure(format!("the command `{command}` of Packetbeat is not in Wirebeat {version}; {instead}"))
@@ -306,6 +425,28 @@ fn run_options(run: arguments::RunArguments) -> RunOptions {
         profile_address: run.httpprof,
         cpu_profile: run.cpuprofile,
         memory_profile: run.memprofile,
+    }
+}
+
+fn bench_options(bench: arguments::BenchArguments) -> BenchOptions {
+    let trial = TrialOptions {
+        packets_per_second: bench.rate,
+        only: bench.only,
+        flows: bench.flows,
+        frame_bytes: bench.frame_bytes,
+    };
+    BenchOptions {
+        scenarios: bench.scenarios,
+        listing: bench.list,
+        workers: bench.workers,
+        seconds: bench.seconds,
+        rounds: bench.rounds,
+        depth: bench.depth,
+        protocols: bench.protocols,
+        json: bench.json,
+        html: bench.html,
+        goal: bench.goal,
+        trial: bench.trial.then_some(trial),
     }
 }
 

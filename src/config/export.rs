@@ -4,6 +4,8 @@
 //! Keys come in alphabetical order, as Beats prints them. A secret that is only a reference stays visible: it is a
 //! name, not a secret, and the output should be usable as a configuration.
 
+use std::borrow::Cow;
+
 use super::scalar;
 use super::tree::{Node, Value};
 
@@ -102,11 +104,24 @@ fn scalar_text(node: &Node, secrecy: Secrecy) -> String {
         Value::Null | Value::Unresolved(_) => "null".to_owned(),
         Value::List(_) => "[]".to_owned(),
         Value::Map(_) => "{}".to_owned(),
-        Value::String(value) => quoted_if_needed(value),
+        Value::String(value) => quoted_if_needed(&without_password(value)),
         Value::Float(value) if value.is_nan() => ".nan".to_owned(),
         Value::Float(value) if value.is_infinite() => if *value > 0.0 { ".inf" } else { "-.inf" }.to_owned(),
         Value::Float(value) => format!("{value:?}"),
         Value::Boolean(_) | Value::Integer(_) => node.scalar_text().unwrap_or_default(),
+    }
+}
+
+/// A URL whose password is masked, unless it is a reference; any other text as it is.
+fn without_password(text: &str) -> Cow<'_, str> {
+    let Some((scheme, rest)) = text.split_once("://") else { return text.into() };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let password = authority.rsplit_once('@').and_then(|(user, host)| Some((user.split_once(':')?, host)));
+    match password {
+        Some(((user, password), host)) if !password.is_empty() && !is_one_reference(password) => {
+            format!("{scheme}://{user}:{MASK}@{host}{}", &rest[authority.len()..]).into()
+        }
+        _ => text.into(),
     }
 }
 

@@ -400,16 +400,19 @@ mod exported {
     #[test]
     fn secrets_are_hidden_and_references_to_them_are_not() {
         let config = configuration(
-            "output.elasticsearch:\n  password: hunter2\n  api_key: 'a:b'\n  username: u\n  ssl.key_passphrase: 123\n  headers: {Authorization: Bearer x}\n  proxy_headers.pass: [a, b]\ncloud.auth: me:secret\nsetup.kibana.password: ${KIBANA}\nmonitoring.elasticsearch.password: ${X:default_secret}\n",
+            "output.elasticsearch:\n  password: hunter2\n  api_key: 'a:b'\n  username: u\n  ssl.key_passphrase: 123\n  headers: {Authorization: Bearer x}\n  proxy_headers.pass: [a, b]\ncloud.auth: me:secret\nsetup.kibana.password: ${KIBANA}\nmonitoring.elasticsearch.password: ${X:default_secret}\noutput.redis.hosts: ['redis://:inurl@a:1/', 'redis://u:${R}@b', 'redis://u@c', 'd:1']\n",
         );
         let printed = config.export();
-        for secret in ["hunter2", "a:b", "123", "Bearer", "me:secret", "default_secret"] {
+        for secret in ["hunter2", "a:b", "123", "Bearer", "me:secret", "default_secret", "inurl"] {
             assert!(!printed.contains(secret), "{secret} in {printed}");
         }
         assert!(printed.contains("password: xxxxx\n"), "{printed}");
         assert!(printed.contains("username: u\n"), "{printed}");
         assert!(printed.contains("password: ${KIBANA}\n"), "{printed}");
         assert!(printed.contains("- xxxxx\n"), "{printed}");
+        for host in ["redis://:xxxxx@a:1/", "redis://u:${R}@b", "redis://u@c", "d:1"] {
+            assert!(printed.contains(host), "{host}: {printed}");
+        }
     }
 
     /// Without origins, keys sorted.

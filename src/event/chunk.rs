@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -34,13 +35,23 @@ pub struct EncodedEvent {
 pub struct Chunk {
     /// Number of the worker that fills it.
     pub worker: u16,
+    /// What the disk queue calls the record that it was read from.
+    pub ticket: Option<u64>,
+    /// It came back with all its events settled.
+    settled: bool,
     bytes: Vec<u8>,
     events: Vec<EncodedEvent>,
 }
 
 impl Chunk {
     pub fn new(worker: u16, capacity_bytes: usize) -> Chunk {
-        Chunk { worker, bytes: Vec::with_capacity(capacity_bytes), events: Vec::with_capacity(capacity_bytes / 512) }
+        Chunk {
+            worker,
+            ticket: None,
+            settled: false,
+            bytes: Vec::with_capacity(capacity_bytes),
+            events: Vec::with_capacity(capacity_bytes / 512),
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -82,6 +93,16 @@ impl Chunk {
         self.events.clear();
     }
 
+    /// Whether the events that it last carried were all acknowledged or given up by name.
+    pub fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// All bytes, those of the spans of its events.
+    pub fn all_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     pub fn events(&self) -> &[EncodedEvent] {
         &self.events
     }
@@ -95,22 +116,29 @@ impl Chunk {
 /// A full chunk on its way; when the last holder lets it go its buffer returns, empty, to the worker.
 pub struct SealedChunk {
     chunk: Option<Chunk>,
+    settled: AtomicU32,
     home: Arc<ArrayQueue<Chunk>>,
 }
 
 impl SealedChunk {
     pub fn new(chunk: Chunk, home: Arc<ArrayQueue<Chunk>>) -> Arc<SealedChunk> {
-        Arc::new(SealedChunk { chunk: Some(chunk), home })
+        Arc::new(SealedChunk { chunk: Some(chunk), settled: AtomicU32::new(0), home })
     }
 
     pub fn chunk(&self) -> &Chunk {
         self.chunk.as_ref().expect("a sealed chunk has its chunk until it is dropped")
+    }
+
+    /// So many more of its events are acknowledged or given up by name.
+    pub fn settle(&self, events: usize) {
+        self.settled.fetch_add(events as u32, Ordering::Relaxed);
     }
 }
 
 impl Drop for SealedChunk {
     fn drop(&mut self) {
         if let Some(mut chunk) = self.chunk.take() {
+            chunk.settled = self.settled.load(Ordering::Relaxed) as usize >= chunk.len();
             chunk.clear();
             // A chunk for one oversized event is not part of the pool; the queue refuses what exceeds it.
             let _ = self.home.push(chunk);

@@ -129,6 +129,20 @@ impl Event {
         self.set(field, value);
     }
 
+    /// A text that `write` appends, straight into the event.
+    pub fn written(&mut self, field: Field, write: impl FnOnce(&mut Vec<u8>)) {
+        let value = self.content.written(write);
+        self.set(field, value);
+    }
+
+    /// The value of another field, not copied.
+    pub fn same(&mut self, field: Field, other: Field) {
+        if let Some(value) = self.get(other) {
+            self.content.share(value);
+            self.set(field, value);
+        }
+    }
+
     /// A list; `fill` adds its elements.
     pub fn list(&mut self, field: Field, fill: impl FnOnce(&mut ListWriter<'_>)) {
         let value = self.content.list(fill);

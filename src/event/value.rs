@@ -67,6 +67,15 @@ impl Content {
         Value::Text { start, length: text.len() as u32 }
     }
 
+    /// Text that `write` appends.
+    pub fn written(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Value {
+        let start = self.text.len();
+        write(&mut self.text);
+        // Nothing before it is the writer's.
+        let length = self.text.len().saturating_sub(start);
+        Value::Text { start: start as u32, length: length as u32 }
+    }
+
     pub fn format(&mut self, arguments: std::fmt::Arguments<'_>) -> Value {
         let start = self.text.len();
         // Writing into memory only fails when a Display implementation fails.
@@ -370,6 +379,13 @@ impl MapWriter<'_> {
     pub fn format(&mut self, key: &'static str, arguments: std::fmt::Arguments<'_>) {
         let entry = self.constant_key(key);
         let value = entry.content.format(arguments);
+        entry.content.tape.push(value);
+    }
+
+    /// A text that `write` appends.
+    pub fn written(&mut self, key: &'static str, write: impl FnOnce(&mut Vec<u8>)) {
+        let entry = self.constant_key(key);
+        let value = entry.content.written(write);
         entry.content.tape.push(value);
     }
 

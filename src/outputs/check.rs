@@ -11,10 +11,14 @@ use std::time::Duration;
 use rdkafka::producer::{BaseProducer, Producer};
 use rustls::ClientConnection;
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncReadExt;
 use tokio::runtime::Runtime;
 
 use super::elasticsearch::{Client, ElasticsearchOptions, Endpoint, ExistingTemplate, ProxyChoice, TemplateOptions};
 use super::kafka::KafkaOptions;
+use super::logstash::{self, LogstashOptions};
+use super::peer::Peer;
+use super::redis::{self, RedisOptions};
 use super::tls::{TlsOptions, Verification};
 
 /// Tries every host of the Elasticsearch output.
@@ -81,9 +85,73 @@ pub fn kafka(options: &KafkaOptions, report: &mut dyn Write) -> Result<(), Strin
     Ok(())
 }
 
+/// Tries every host of the Logstash output. The protocol has no greeting: a host that does not hang up takes events.
+pub fn logstash(options: &LogstashOptions, report: &mut dyn Write) -> Result<(), String> {
+    /// A peer that refuses the client's certificate says so after the handshake.
+    const HANGING_UP: Duration = Duration::from_millis(500);
+    let runtime = runtime()?;
+    for peer in logstash::peers(options)? {
+        let mut steps = Steps { report, host: peer.host.to_string() };
+        steps.line(0, format_args!("logstash: {}...", peer.host));
+        reach(&peer, options.tls.as_ref(), &mut steps)?;
+        let talk = runtime.block_on(async {
+            let mut stream = peer.connect().await?;
+            match tokio::time::timeout(HANGING_UP, stream.read(&mut [0])).await {
+                Ok(Ok(0)) => Err("it closes the connection".to_owned()),
+                Ok(Err(error)) => Err(error.to_string()),
+                Ok(Ok(_)) => Err("it does not answer in the Lumberjack protocol".to_owned()),
+                Err(_) => Ok(()),
+            }
+        });
+        steps.result(1, "talk to server", talk)?;
+    }
+    Ok(())
+}
+
+/// Tries every host of the Redis output. Whether events may be written is asked with the command itself, in a transaction
+/// that is given up.
+pub fn redis(options: &RedisOptions, report: &mut dyn Write) -> Result<(), String> {
+    let runtime = runtime()?;
+    for server in &redis::servers(options)? {
+        let peer = &server.peer;
+        let mut steps = Steps { report, host: peer.host.to_string() };
+        steps.line(0, format_args!("redis: {}...", peer.host));
+        let default = TlsOptions::default();
+        let tls = peer.tls.as_ref().map(|_| options.tls.as_ref().unwrap_or(&default));
+        reach(peer, tls, &mut steps)?;
+        if server.password.is_none() {
+            steps.line(1, format_args!("authentication... WARN no password is given"));
+        }
+        let mut connection = steps.result(1, "talk to server", runtime.block_on(redis::Connection::open(server)))?;
+        if let Ok(version) = runtime.block_on(connection.version()) {
+            steps.line(1, format_args!("version: {version}"));
+        }
+        steps.result(1, "write permission", runtime.block_on(connection.try_write(options)))?;
+    }
+    Ok(())
+}
+
+/// Goes to a host step by step, unless a proxy is between.
+fn reach(peer: &Peer, tls: Option<&TlsOptions>, steps: &mut Steps<'_>) -> Result<(), String> {
+    if let Some(proxy) = &peer.proxy {
+        steps.line(1, format_args!("connection... through the proxy {}", proxy.host));
+        return Ok(());
+    }
+    steps.line(1, format_args!("connection..."));
+    steps.result(2, "parse host", Ok::<_, String>(()))?;
+    let stream = dial(steps, 2, &peer.host.name, peer.host.port, peer.timeout)?;
+    match tls {
+        Some(tls) => handshake(steps, 1, tls, &peer.host.name, stream),
+        None => {
+            steps.line(1, format_args!("TLS... WARN secure connection disabled"));
+            Ok(())
+        }
+    }
+}
+
 fn runtime() -> Result<Runtime, String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    runtime.map_err(|error| format!("the HTTP client cannot be made: {error}"))
+    runtime.map_err(|error| format!("the client cannot be made: {error}"))
 }
 
 fn connect_to(endpoint: &Endpoint, options: &ElasticsearchOptions, steps: &mut Steps<'_>) -> Result<(), String> {

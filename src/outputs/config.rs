@@ -9,17 +9,21 @@ mod common;
 mod elasticsearch;
 mod kafka;
 mod local;
+mod logstash;
+mod queue;
+mod redis;
 #[cfg(test)]
 mod tests;
 
-use std::time::Duration;
-
 use super::console::{ConsoleOptions, ConsoleSink};
 use super::discard::DiscardSink;
-use super::elasticsearch::{ElasticsearchOptions, ElasticsearchSink, TemplateOptions};
+use super::elasticsearch::{self as elasticsearch_output, ElasticsearchOptions, TemplateOptions};
 use super::file::{FileOptions, FileSink};
 use super::format_string::FormatString;
 use super::kafka::{KafkaOptions, KafkaSink};
+use super::logstash::{self as logstash_output, LogstashOptions};
+pub use super::queue::QueueOptions;
+use super::redis::{self as redis_output, RedisOptions};
 use super::selector::Selector;
 use super::shipper::ShipperOptions;
 use super::{Sink, check};
@@ -42,26 +46,12 @@ pub struct OutputSettings {
 #[derive(Clone, Debug)]
 pub enum OutputKind {
     Elasticsearch(Box<ElasticsearchOptions>),
+    Logstash(Box<LogstashOptions>),
     Kafka(Box<KafkaOptions>),
+    Redis(Box<RedisOptions>),
     File(FileOptions),
     Console(ConsoleOptions),
     Discard,
-}
-
-/// `queue.mem.*`. How much may wait is bounded in bytes, by the pools of chunks (`wirebeat.chunks`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct QueueOptions {
-    /// `events` as it was written, for the warning that it has no effect.
-    pub events: Option<u64>,
-    /// Smallest number of events that is worth sending before the time-out.
-    pub flush_min_events: usize,
-    pub flush_timeout: Duration,
-}
-
-impl Default for QueueOptions {
-    fn default() -> QueueOptions {
-        QueueOptions { events: None, flush_min_events: 1600, flush_timeout: Duration::from_secs(10) }
-    }
 }
 
 /// What the workers write beside an event's body, because it depends on the event's fields.
@@ -69,12 +59,21 @@ impl Default for QueueOptions {
 pub struct Routing {
     /// Whether `@metadata.raw_index` (the option `index` of a protocol) is the destination of an event that has it.
     pub raw_index: RawIndex,
-    /// Index or topic, when it depends on fields. Without a result the event's destination stays empty.
+    /// What `@metadata.beat` says instead of `packetbeat`.
+    pub beat: Option<String>,
+    /// Index, topic or key of a list, when it depends on fields. Without a result the event's destination stays empty.
     pub destination: Option<Selector>,
     /// Ingest pipeline, when it depends on fields.
     pub pipeline: Option<Selector>,
     /// Key of the Kafka message.
     pub key: Option<FormatString>,
+}
+
+impl Routing {
+    /// The fields of conditions, for the schema.
+    pub fn condition_names(&self) -> Vec<String> {
+        self.destination.iter().chain(&self.pipeline).flat_map(Selector::condition_names).collect()
+    }
 }
 
 /// What `@metadata.raw_index` means to an output.
@@ -108,23 +107,15 @@ pub fn read(root: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, Con
         "kafka" => kafka::read(root, &section, known)?,
         "file" => local::read_file(root, &section, known)?,
         "console" => local::read_console(root, &section)?,
-        "discard" => local::discard(&section),
-        "logstash" | "redis" => {
-            return Err(section.refuse(format!(
-                "the output {name} is not built yet, choose one of elasticsearch, kafka, file, console, discard"
-            )));
-        }
+        "discard" => local::discard(root, &section)?,
+        "logstash" => logstash::read(root, &section, known)?,
+        "redis" => redis::read(root, &section, known)?,
         other => {
             return Err(section.refuse(format!(
-                "there is no output {other:?}, expected one of elasticsearch, kafka, file, console, discard"
+                "there is no output {other:?}, expected one of elasticsearch, logstash, kafka, redis, file, console, discard"
             )));
         }
     };
-    if let Some(events) = settings.queue.events {
-        settings.warnings.push(format!(
-            "queue.mem.events: {events} has no effect, because what waits is bounded in bytes (wirebeat.chunks.count and wirebeat.chunks.size)"
-        ));
-    }
     if settings.shipper.flush_interval_ns == 0 {
         settings.shipper.flush_interval_ns = 1_000_000;
     }
@@ -141,7 +132,9 @@ impl OutputSettings {
     pub fn name(&self) -> &'static str {
         match self.kind {
             OutputKind::Elasticsearch(_) => "elasticsearch",
+            OutputKind::Logstash(_) => "logstash",
             OutputKind::Kafka(_) => "kafka",
+            OutputKind::Redis(_) => "redis",
             OutputKind::File(_) => "file",
             OutputKind::Console(_) => "console",
             OutputKind::Discard => "discard",
@@ -153,8 +146,12 @@ impl OutputSettings {
         let place = |error: String| format!("output.{}: {error}", self.name());
         Ok(match &self.kind {
             OutputKind::Elasticsearch(options) => {
-                Box::new(ElasticsearchSink::start((**options).clone(), cores).map_err(place)?)
+                Box::new(elasticsearch_output::start((**options).clone(), cores).map_err(place)?)
             }
+            OutputKind::Logstash(options) => {
+                Box::new(logstash_output::start((**options).clone(), cores).map_err(place)?)
+            }
+            OutputKind::Redis(options) => Box::new(redis_output::start((**options).clone(), cores).map_err(place)?),
             OutputKind::Kafka(options) => Box::new(KafkaSink::start(options, cores).map_err(place)?),
             OutputKind::File(options) => Box::new(FileSink::new(options.clone()).map_err(place)?),
             OutputKind::Console(options) => {
@@ -178,7 +175,9 @@ impl OutputSettings {
     pub fn test(&self, report: &mut dyn std::fmt::Write) -> Result<(), String> {
         match &self.kind {
             OutputKind::Elasticsearch(options) => check::elasticsearch(options, report),
+            OutputKind::Logstash(options) => check::logstash(options, report),
             OutputKind::Kafka(options) => check::kafka(options, report),
+            OutputKind::Redis(options) => check::redis(options, report),
             OutputKind::File(_) | OutputKind::Console(_) | OutputKind::Discard => {
                 Err(format!("{} output doesn't support testing", self.name()))
             }

@@ -11,6 +11,9 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
+use crate::event::Place;
+use crate::processors::condition::Condition;
+
 /// Longest format string; more is no name of an index, topic or folder.
 pub const MAXIMUM_LENGTH: usize = 4096;
 
@@ -21,6 +24,25 @@ pub trait Fields {
 
     /// The event's time in nanoseconds since 1970, or none where there is no event.
     fn time_ns(&self) -> Option<i64>;
+
+    /// Whether the event meets a condition; where there is no event it meets none.
+    fn meet(&self, condition: &Condition<Place>) -> bool {
+        let _ = condition;
+        false
+    }
+}
+
+/// No event, but its time in nanoseconds since 1970.
+pub struct OnlyTime(pub i64);
+
+impl Fields for OnlyTime {
+    fn append(&self, _: &str, _: &mut String) -> bool {
+        false
+    }
+
+    fn time_ns(&self) -> Option<i64> {
+        Some(self.0)
+    }
 }
 
 /// Why an evaluation has no result.

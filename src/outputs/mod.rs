@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Where events go. The I/O core hands slices of chunks to one sink and is told, later, what became of each event.
 
+pub mod batch;
+pub mod batch_sink;
 #[cfg(test)]
 pub mod bench;
 pub mod check;
@@ -12,11 +14,17 @@ pub mod file;
 pub mod format_string;
 pub mod kafka;
 pub mod lines;
+pub mod logstash;
 pub mod metrics;
+pub mod peer;
+pub mod pretty;
+pub mod queue;
+pub mod redis;
 pub mod router;
 pub mod secret;
 pub mod selector;
 pub mod shipper;
+pub mod socks;
 pub mod threads;
 pub mod tls;
 

@@ -10,7 +10,8 @@ use super::config::{RawIndex, Routing};
 use super::format_string::{Fields, FormatString};
 use super::selector::Selector;
 use crate::event::chunk::{Chunk, EncodedEvent, Span};
-use crate::event::{Event, Field, FieldPath, Schema, Value, field};
+use crate::event::{Event, Field, FieldPath, Place, Schema, Value, field};
+use crate::processors::condition::Condition;
 
 /// The longest destination, pipeline, key or id. Elasticsearch allows 255 bytes for an index and 512 for an id, Kafka
 /// 249 for a topic.
@@ -36,7 +37,9 @@ impl Router {
         names.sort_unstable();
         names.dedup();
         let paths = names.into_iter().map(|name| (name.to_owned(), schema.path(name))).collect();
-        Router { routing: routing.clone(), paths, text: String::with_capacity(LONGEST_BYTES) }
+        let mut routing = routing.clone();
+        routing.destination.iter_mut().chain(&mut routing.pipeline).for_each(|selector| selector.bind(schema));
+        Router { routing, paths, text: String::with_capacity(LONGEST_BYTES) }
     }
 
     /// Writes what belongs beside the event into the chunk. `time_ns` is that of the event.
@@ -108,6 +111,10 @@ impl Fields for EventFields<'_> {
 
     fn time_ns(&self) -> Option<i64> {
         Some(self.time_ns)
+    }
+
+    fn meet(&self, condition: &Condition<Place>) -> bool {
+        condition.holds(self.event)
     }
 }
 

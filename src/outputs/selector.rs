@@ -3,9 +3,11 @@
 //! name behind them.
 //!
 //! As in libbeat: the first rule that gives a name wins; a rule whose fields are missing, or whose value its mappings
-//! do not have, gives none. Limit: conditions (`when`) are not built yet and refused where the rules are read.
+//! do not have, or whose condition (`when`) the event does not meet, gives none.
 
 use super::format_string::{Fields, FormatString};
+use crate::event::{Place, Schema};
+use crate::processors::condition::Condition;
 
 /// Rules in their order, then the fallback.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,6 +29,7 @@ pub enum Letters {
 /// One rule.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rule {
+    pub when: When,
     pub format: FormatString,
     /// What a value of `format` stands for; when empty the value itself is the name.
     pub mappings: Vec<(String, String)>,
@@ -34,7 +37,42 @@ pub struct Rule {
     pub default: Option<String>,
 }
 
+/// The events that a rule is for.
+#[derive(Clone, Debug, Default)]
+pub enum When {
+    #[default]
+    Always,
+    /// A condition as it was read; no event meets it.
+    Read(Condition<String>),
+    /// A condition on the events of a schema.
+    Bound(Condition<Place>),
+}
+
+/// A condition's expressions can be compared only by their text.
+impl PartialEq for When {
+    fn eq(&self, other: &When) -> bool {
+        format!("{self:?}") == format!("{other:?}")
+    }
+}
+
+impl Eq for When {}
+
 impl Selector {
+    /// The fields of the rules' conditions, for the schema.
+    pub fn condition_names(&self) -> Vec<String> {
+        let read = |rule: &Rule| if let When::Read(condition) = &rule.when { condition.names() } else { Vec::new() };
+        self.rules.iter().flat_map(read).collect()
+    }
+
+    /// From now on the rules know the events of this schema.
+    pub fn bind(&mut self, schema: &Schema) {
+        for rule in &mut self.rules {
+            if let When::Read(condition) = &rule.when {
+                rule.when = When::Bound(condition.bind(schema));
+            }
+        }
+    }
+
     /// The name when no event changes it.
     pub fn constant(&self) -> Option<String> {
         let fallback = self.fallback.as_ref().filter(|_| self.rules.is_empty())?;
@@ -72,7 +110,12 @@ impl Selector {
 impl Rule {
     fn select(&self, fields: &dyn Fields, out: &mut String) -> bool {
         let start = out.len();
-        if self.format.evaluate(fields, out).is_err() {
+        let is_for_it = match &self.when {
+            When::Always => true,
+            When::Read(_) => false,
+            When::Bound(condition) => fields.meet(condition),
+        };
+        if !is_for_it || self.format.evaluate(fields, out).is_err() {
             return false;
         }
         if !self.mappings.is_empty() {

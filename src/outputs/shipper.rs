@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use super::{Sink, Verdict};
 use crate::event::chunk::{SealedChunk, Slice};
@@ -63,6 +63,8 @@ pub struct ShipperCounters {
     pub queued_bytes: u64,
     /// Of the queued events, those that the sink holds.
     pub in_flight: u64,
+    /// Of the queued events, those that the disk queue keeps until they are settled.
+    pub kept: u64,
 }
 
 impl ShipperCounters {
@@ -106,6 +108,7 @@ pub struct Shipper<S: Sink + ?Sized = dyn Sink> {
     /// When the sink was last flushed or held nothing.
     flushed_ns: i64,
     flush_wanted: bool,
+    ages: Ages,
     sink: Box<S>,
 }
 
@@ -120,13 +123,18 @@ impl<S: Sink + ?Sized> Shipper<S> {
             backoff: Backoff { failures: 0, until_ns: i64::MIN },
             flushed_ns: i64::MIN,
             flush_wanted: false,
+            ages: Ages::default(),
             sink,
         }
     }
 
     /// Puts a full chunk at the end of the queue.
     pub fn accept(&mut self, chunk: Arc<SealedChunk>) {
-        let slice = Slice::whole(chunk);
+        self.accept_slice(Slice::whole(chunk));
+    }
+
+    /// Puts some events of a chunk at the end of the queue.
+    pub fn accept_slice(&mut self, slice: Slice) {
         if slice.is_empty() {
             return;
         }
@@ -135,11 +143,46 @@ impl<S: Sink + ?Sized> Shipper<S> {
         self.counters.received_bytes += bytes;
         self.counters.queued += slice.len() as u64;
         self.counters.queued_bytes += bytes;
+        if is_kept(&slice) {
+            self.counters.kept += slice.len() as u64;
+        }
+        self.ages.enter(&slice);
         self.fresh.push_back(slice);
+    }
+
+    /// Counts events that come and are dropped at once, under this name.
+    pub fn reject(&mut self, slice: &Slice, reason: &'static str) {
+        self.counters.received += slice.len() as u64;
+        self.counters.received_bytes += body_bytes(slice);
+        *self.counters.dropped.entry(reason).or_default() += slice.len() as u64;
+        slice.chunk.settle(slice.len());
+    }
+
+    /// Drops the events that have waited longest and were not offered yet: one slice, of this worker if one is named.
+    /// False when there are none.
+    pub fn drop_oldest(&mut self, worker: Option<u16>, reason: &'static str) -> bool {
+        let is_his = |slice: &Slice| worker.is_none_or(|worker| slice.chunk.chunk().worker == worker);
+        let Some(slice) = self.fresh.iter().position(is_his).and_then(|place| self.fresh.remove(place)) else {
+            return false;
+        };
+        *self.counters.dropped.entry(reason).or_default() += slice.len() as u64;
+        settle(&mut self.counters, &slice);
+        true
+    }
+
+    /// Whether events wait that were not offered yet.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// When the oldest event that is not settled was accepted, on the clock of [`Shipper::turn`].
+    pub fn oldest_ns(&self) -> Option<i64> {
+        self.ages.oldest_ns()
     }
 
     /// One round: learns what became of events, then offers more. `now_ns` never goes back between calls.
     pub fn turn(&mut self, now_ns: i64) -> Progress {
+        self.ages.now_ns = now_ns;
         let mut progress = Progress { settled: self.collect(now_ns), ..Progress::default() };
         if now_ns >= self.backoff.until_ns {
             progress.offered = self.offer();
@@ -170,14 +213,25 @@ impl<S: Sink + ?Sized> Shipper<S> {
         &self.sink
     }
 
+    #[cfg(test)]
+    pub fn sink_mut(&mut self) -> &mut S {
+        &mut self.sink
+    }
+
+    /// Learns for the last time what became of events, before the disk queue is closed that keeps some.
+    pub fn settle_last(&mut self) {
+        self.collect(i64::MAX);
+    }
+
     /// Gives up what is not settled, under this name, and the sink with it: the end of a shutdown that took too long.
+    /// What the disk queue keeps is not given up.
     pub fn close(mut self, reason: &'static str) -> ShipperCounters {
         self.collect(i64::MAX);
         let counters = &mut self.counters;
-        if counters.queued > 0 {
-            *counters.dropped.entry(reason).or_default() += counters.queued;
+        if counters.queued > counters.kept {
+            *counters.dropped.entry(reason).or_default() += counters.queued - counters.kept;
         }
-        (counters.queued, counters.queued_bytes, counters.in_flight) = (0, 0, 0);
+        (counters.queued, counters.queued_bytes, counters.in_flight, counters.kept) = (0, 0, 0, 0);
         self.counters
     }
 
@@ -254,6 +308,33 @@ struct Attempts {
     open: usize,
 }
 
+/// When the chunks that are not settled were accepted, in that order.
+#[derive(Default)]
+struct Ages {
+    now_ns: i64,
+    chunks: VecDeque<(i64, Weak<SealedChunk>)>,
+    /// How many were alive when it was tidied last.
+    alive: usize,
+}
+
+impl Ages {
+    fn enter(&mut self, slice: &Slice) {
+        while self.chunks.front().is_some_and(|(_, chunk)| chunk.strong_count() == 0) {
+            self.chunks.pop_front();
+        }
+        // One that is stuck shall not keep the memory of all that came after it.
+        if self.chunks.len() > 2 * self.alive + 64 {
+            self.chunks.retain(|(_, chunk)| chunk.strong_count() > 0);
+            self.alive = self.chunks.len();
+        }
+        self.chunks.push_back((self.now_ns, Arc::downgrade(&slice.chunk)));
+    }
+
+    fn oldest_ns(&self) -> Option<i64> {
+        self.chunks.iter().find(|(_, chunk)| chunk.strong_count() > 0).map(|(time_ns, _)| *time_ns)
+    }
+}
+
 struct Backoff {
     failures: u32,
     until_ns: i64,
@@ -308,8 +389,7 @@ impl Ledger<'_> {
 
     fn settle(&mut self, slice: &Slice) {
         self.settled += slice.len();
-        self.counters.queued -= slice.len() as u64;
-        self.counters.queued_bytes -= body_bytes(slice);
+        settle(self.counters, slice);
         self.forget_attempts(slice);
     }
 
@@ -357,6 +437,20 @@ impl Ledger<'_> {
             }
         }
     }
+}
+
+/// Takes events off the books that are acknowledged or dropped.
+fn settle(counters: &mut ShipperCounters, slice: &Slice) {
+    counters.queued -= slice.len() as u64;
+    counters.queued_bytes -= body_bytes(slice);
+    if is_kept(slice) {
+        counters.kept -= slice.len() as u64;
+    }
+    slice.chunk.settle(slice.len());
+}
+
+fn is_kept(slice: &Slice) -> bool {
+    slice.chunk.chunk().ticket.is_some()
 }
 
 fn address(slice: &Slice) -> usize {

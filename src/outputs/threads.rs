@@ -31,6 +31,15 @@ pub fn with_cores<T>(cores: Option<&[usize]>, run: impl FnOnce() -> T) -> T {
     result
 }
 
+/// Keeps the calling thread, and what it starts from now on, on those of its cores for which this holds, if there are any.
+pub fn confine(what: &str, holds: impl Fn(&usize) -> bool) {
+    let Ok(mask) = sched_getaffinity(None) else { return };
+    let cores: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|core| mask.is_set(*core)).filter(holds).collect();
+    if !cores.is_empty() {
+        set(what, &cores);
+    }
+}
+
 fn set(what: &str, cores: &[usize]) {
     let mut mask = CpuSet::new();
     cores.iter().filter(|core| **core < CpuSet::MAX_CPU).for_each(|core| mask.set(*core));

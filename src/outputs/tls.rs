@@ -6,13 +6,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use crate::outputs::secret::Secret;
-use rustls::client::WebPkiServerVerifier;
+use data_encoding::HEXLOWER_PERMISSIVE;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{VerifierBuilderError, WebPkiServerVerifier};
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use sha2::{Digest as _, Sha256};
+
+use crate::outputs::secret::Secret;
 
 /// Where distributions keep the certificates that they trust.
 const SYSTEM_BUNDLES: [&str; 5] = [
@@ -78,12 +81,30 @@ pub struct TlsOptions {
     pub verification: Verification,
     /// Instead of the system's (`certificate_authorities`).
     pub authorities: Vec<Pem>,
+    /// SHA-256 of an authority's certificate that is trusted when the server sends it (`ca_trusted_fingerprint`).
+    pub trusted_fingerprint: Option<Fingerprint>,
     /// `certificate` and `key`.
     pub identity: Option<(Pem, Pem)>,
     /// `key_passphrase`; only librdkafka can use it.
     pub key_passphrase: Option<Secret>,
     /// `supported_protocols`, when given.
     pub versions: Option<Vec<TlsVersion>>,
+}
+
+/// SHA-256 of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fingerprint([u8; 32]);
+
+impl Fingerprint {
+    /// Reads 64 hexadecimal digits.
+    pub fn parse(text: &str) -> Option<Fingerprint> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.trim().as_bytes()).ok()?;
+        bytes.try_into().ok().map(Fingerprint)
+    }
+
+    fn is_of(&self, certificate: &CertificateDer<'_>) -> bool {
+        Sha256::digest(certificate).as_slice() == self.0
+    }
 }
 
 /// TLS versions that are spoken.
@@ -132,18 +153,13 @@ impl TlsOptions {
         if self.verification == Verification::None {
             return Ok(Arc::new(Unverified(provider)));
         }
-        let roots = self.roots()?;
-        if roots.is_empty() {
-            // Plain HTTP needs no authority; a handshake without any fails with its own message.
-            return Ok(Arc::new(NoAuthorities(provider)));
+        let (roots, verification) = (self.roots()?, self.verification);
+        match self.trusted_fingerprint {
+            Some(fingerprint) => Ok(Arc::new(Fingerprinted { fingerprint, roots, verification, provider })),
+            None => {
+                verifier(roots, verification, provider).map_err(|error| format!("ssl.certificate_authorities: {error}"))
+            }
         }
-        let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider)
-            .build()
-            .map_err(|error| format!("ssl.certificate_authorities: {error}"))?;
-        Ok(match self.verification {
-            Verification::Certificate => Arc::new(AnyName(verifier)),
-            _ => verifier,
-        })
     }
 
     fn roots(&self) -> Result<RootCertStore, String> {
@@ -163,6 +179,23 @@ impl TlsOptions {
         }
         Ok(roots)
     }
+}
+
+/// Checks chains that end at one of these authorities.
+fn verifier(
+    roots: RootCertStore,
+    verification: Verification,
+    provider: Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, VerifierBuilderError> {
+    if roots.is_empty() {
+        // Plain HTTP needs no authority; a handshake without any fails with its own message.
+        return Ok(Arc::new(NoAuthorities(provider)));
+    }
+    let verifier = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider).build()?;
+    Ok(match verification {
+        Verification::Certificate => Arc::new(AnyName(verifier)),
+        _ => verifier,
+    })
 }
 
 fn certificates(pem: &Pem, key: &str) -> Result<Vec<CertificateDer<'static>>, String> {
@@ -222,14 +255,14 @@ impl ServerCertVerifier for AnyName {
 }
 
 macro_rules! signatures_of_provider {
-    () => {
+    ($provider:tt) => {
         fn verify_tls12_signature(
             &self,
             message: &[u8],
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            let algorithms = &self.0.signature_verification_algorithms;
+            let algorithms = &self.$provider.signature_verification_algorithms;
             rustls::crypto::verify_tls12_signature(message, certificate, signature, algorithms)
         }
 
@@ -239,12 +272,12 @@ macro_rules! signatures_of_provider {
             certificate: &CertificateDer<'_>,
             signature: &DigitallySignedStruct,
         ) -> Result<HandshakeSignatureValid, Error> {
-            let algorithms = &self.0.signature_verification_algorithms;
+            let algorithms = &self.$provider.signature_verification_algorithms;
             rustls::crypto::verify_tls13_signature(message, certificate, signature, algorithms)
         }
 
         fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-            self.0.signature_verification_algorithms.supported_schemes()
+            self.$provider.signature_verification_algorithms.supported_schemes()
         }
     };
 }
@@ -265,7 +298,37 @@ impl ServerCertVerifier for Unverified {
         Ok(ServerCertVerified::assertion())
     }
 
-    signatures_of_provider!();
+    signatures_of_provider!(0);
+}
+
+/// `ca_trusted_fingerprint`: the authority that the server sends is trusted, when it is the one.
+#[derive(Debug)]
+struct Fingerprinted {
+    fingerprint: Fingerprint,
+    roots: RootCertStore,
+    verification: Verification,
+    provider: Arc<CryptoProvider>,
+}
+
+impl ServerCertVerifier for Fingerprinted {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        let mut roots = self.roots.clone();
+        for certificate in intermediates.iter().filter(|certificate| self.fingerprint.is_of(certificate)) {
+            roots.add(certificate.clone().into_owned())?;
+        }
+        verifier(roots, self.verification, Arc::clone(&self.provider))
+            .map_err(|error| Error::General(error.to_string()))?
+            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+    }
+
+    signatures_of_provider!(provider);
 }
 
 /// The system has no authorities and the configuration names none: nobody is trusted.
@@ -284,7 +347,7 @@ impl ServerCertVerifier for NoAuthorities {
         Err(Error::InvalidCertificate(CertificateError::UnknownIssuer))
     }
 
-    signatures_of_provider!();
+    signatures_of_provider!(0);
 }
 
 #[cfg(test)]

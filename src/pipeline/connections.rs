@@ -18,7 +18,7 @@ use crate::stream::tcp::{self, Lent, Segment};
 use crate::stream::{Limits, Receiver};
 use crate::wire::{AddressPair, Decoded, IpAddress, TcpHeader, Transport};
 
-/// Parsers that were not needed for so long, in packet time and in turns, go; and then the buffers of no early segment.
+/// Parsers and buffers of streams that were not needed for so long, in packet time and in turns, go.
 const POOL_NS: i64 = 60_000_000_000;
 const POOL_TURNS: u32 = 1_024;
 
@@ -349,7 +349,7 @@ impl Connections {
         if self.turns >= POOL_TURNS && now_ns.saturating_sub(self.looked_ns) >= POOL_NS {
             (self.looked_ns, self.turns) = (now_ns, 0);
             self.pools.iter_mut().for_each(ParserPool::look);
-            self.held.shed();
+            self.held.tidy();
         }
         self.pools.iter_mut().for_each(ParserPool::shed);
     }

@@ -43,6 +43,8 @@ pub struct EventSettings {
     pub max_event_bytes: usize,
     pub chunk_bytes: usize,
     pub routing: Routing,
+    /// What the ids of this start's events begin with (`wirebeat.event_id`); None: events get no id.
+    pub ids: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,8 @@ pub struct EventWriter {
     /// `packetbeat.procs` of a live source.
     processes: Option<Arc<Processes>>,
     current: Option<Chunk>,
+    /// Number of the next event in its id: without gaps, since what is not encoded has none.
+    sequence: u64,
     /// Packet time of the oldest event in the current chunk.
     oldest_ns: i64,
 }
@@ -111,6 +115,7 @@ impl EventWriter {
             pressure,
             processes: None,
             current: None,
+            sequence: 0,
             oldest_ns: 0,
         }
     }
@@ -173,7 +178,14 @@ impl EventWriter {
             counters.events_dropped_by_processor += 1;
             return;
         }
+        if let Some(start) = &settings.ids
+            && event.get(field::_METADATA__ID).is_none()
+        {
+            event.format(field::_METADATA__ID, format_args!("{start}-{}-{}", self.worker, self.sequence));
+        }
+        let encoded = counters.events_encoded;
         self.encode(now_ns, counters);
+        self.sequence += counters.events_encoded - encoded;
     }
 
     fn encode(&mut self, now_ns: i64, counters: &mut Counters) {

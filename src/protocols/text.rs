@@ -5,8 +5,10 @@
 //! So buffers of a few sizes go round in each thread, which is a worker's. Limit: a text longer than the largest size has
 //! memory of its own.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
+use std::io;
 use std::ops::Deref;
 
 /// Sizes of buffers in bytes, and how many of each a thread keeps.
@@ -21,21 +23,33 @@ thread_local! {
 pub struct Text(Vec<u8>);
 
 impl Text {
+    #[inline]
     pub fn push(&mut self, byte: u8) {
-        self.extend_from_slice(&[byte]);
+        if self.0.len() == self.0.capacity() {
+            self.grow(self.0.len() + 1);
+        }
+        self.0.push(byte);
     }
 
+    #[inline]
     pub fn extend_from_slice(&mut self, bytes: &[u8]) {
-        let length = self.0.len() + bytes.len();
-        if length > self.0.capacity() {
-            self.grow(length);
+        if bytes.len() > self.0.capacity() - self.0.len() {
+            self.grow(self.0.len() + bytes.len());
         }
         self.0.extend_from_slice(bytes);
     }
 
+    /// Appends a number in decimal digits.
+    pub fn number(&mut self, number: impl itoa::Integer) {
+        self.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
     /// Makes it empty and gives its memory back.
+    #[inline]
     pub fn clear(&mut self) {
-        give(std::mem::take(&mut self.0));
+        if self.0.capacity() > 0 {
+            give(std::mem::take(&mut self.0));
+        }
     }
 
     #[cfg(test)]
@@ -43,6 +57,7 @@ impl Text {
         self.0.capacity()
     }
 
+    #[cold]
     fn grow(&mut self, length: usize) {
         let Some(mut larger) = take(length) else { return };
         larger.extend_from_slice(&self.0);
@@ -65,6 +80,7 @@ impl AsRef<[u8]> for Text {
 }
 
 impl Drop for Text {
+    #[inline]
     fn drop(&mut self) {
         self.clear();
     }
@@ -77,9 +93,38 @@ impl fmt::Write for Text {
     }
 }
 
+impl io::Write for Text {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Text {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+/// Text with U+FFFD in place of what is not UTF-8. Faster than the standard library's where all of it is.
+pub fn lossy(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => String::from_utf8_lossy(bytes),
+    }
+}
+
+/// Appends two lower-case hexadecimal digits a byte.
+pub fn hexadecimal(out: &mut impl io::Write, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |nibble: u8| DIGITS[usize::from(nibble & 15)];
+    for byte in bytes {
+        // Writing into memory does not fail.
+        let _ = out.write_all(&[digit(byte >> 4), digit(*byte)]);
     }
 }
 

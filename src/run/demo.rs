@@ -59,9 +59,9 @@ fn run(once: bool) -> Result<(), String> {
         if once { "one pass" } else { "passes" }
     );
     let summary = super::run_with(&configuration, &options, Routing::default(), || {
-        Ok(Output::new(Metadata::Written, Box::new(ScreenSink::new())))
+        Output::new(Metadata::Written, Box::new(ScreenSink::new()))
     })?;
-    println!("{summary}");
+    println!("{}", summary.line());
     Ok(())
 }
 

@@ -134,10 +134,15 @@ pub fn plan(
         eal_arguments: dpdk.eal_arguments.clone(),
         log_level: dpdk.log_level.clone(),
         pressure,
-        // With a CPU to spare the first one is the I/O core's.
         cpus: (0..usize::from(workers))
-            .map(|worker| std::iter::once((worker + usize::from(cpus > 1)) % cpus).collect::<CpuSet>())
+            .map(|worker| match settings.cpus.get(worker % settings.cpus.len().max(1)) {
+                Some(cpu) => *cpu,
+                // With a CPU to spare the first one is the I/O core's.
+                None => (worker + usize::from(cpus > 1)) % cpus,
+            })
+            .map(|cpu| std::iter::once(cpu).collect::<CpuSet>())
             .collect(),
+        cpu_count: cpus,
     })
 }
 

@@ -3,16 +3,18 @@
 
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use log::info;
 
 use super::{Attachment, Monitor, Shared, metrics};
+use crate::capture::Pressure;
 use crate::cli::{COMPATIBLE_PACKETBEAT, Publishing};
 use crate::config::Configuration;
-use crate::event::chunk::SealedChunk;
+use crate::event::chunk::{SealedChunk, Slice};
 use crate::event::json::{Html, Metadata};
-use crate::outputs::config::{Known, OutputKind, OutputSettings};
+use crate::outputs::config::{Known, OutputKind, OutputSettings, QueueOptions};
+use crate::outputs::queue::{Overload, Queue, Remainder, Source, Supply};
 use crate::outputs::shipper::{Shipper, ShipperOptions};
 use crate::outputs::{self, Sink};
 use crate::pipeline::counters::Counters;
@@ -24,14 +26,41 @@ pub struct Output {
     pub html: Html,
     /// As the configuration names it.
     pub name: &'static str,
+    pub overload: Option<Overload>,
+    queue: Queue,
     shipper: Shipper,
 }
 
 impl Output {
     /// An output whose sink is tried until it takes everything.
-    pub fn new(metadata: Metadata, sink: Box<dyn Sink>) -> Output {
+    pub fn new(metadata: Metadata, sink: Box<dyn Sink>) -> Result<Output, String> {
         let options = ShipperOptions { max_retries: None, ..ShipperOptions::default() };
-        Output { metadata, html: Html::Plain, name: "screen", shipper: Shipper::new(sink, options) }
+        let queue = Queue::open(&QueueOptions::default(), None)?;
+        let shipper = Shipper::new(sink, options);
+        Ok(Output { metadata, html: Html::Plain, name: "screen", overload: None, queue, shipper })
+    }
+
+    /// As Beats name it.
+    pub fn queue_name(&self) -> &'static str {
+        if self.queue.disk().is_some() { "diskqueue" } else { "mem" }
+    }
+
+    /// The workers are known: whether any of them reads a live source, and the bytes of their chunks.
+    pub(super) fn begin(&mut self, pressure: Pressure, chunk_bytes: u64) {
+        let source = match pressure {
+            Pressure::Live => Source::Live,
+            Pressure::Lossless => Source::Patient,
+        };
+        self.queue.begin(source, chunk_bytes);
+    }
+}
+
+/// Whether a worker waits for room, by its source and `wirebeat.queue.overload`.
+pub fn pressure(source: Pressure, overload: Option<Overload>) -> Pressure {
+    match overload {
+        Some(Overload::Wait) => Pressure::Lossless,
+        Some(Overload::DropNewest) => Pressure::Live,
+        None | Some(Overload::DropOldest | Overload::Spool) => source,
     }
 }
 
@@ -39,16 +68,28 @@ impl Output {
 pub struct Shipped {
     pub acknowledged: u64,
     pub dropped: u64,
+    /// Of an earlier run, found in the disk queue.
+    pub recovered: u64,
+    /// What stays in the disk queue.
+    pub left: u64,
 }
 
 impl Shipped {
-    /// Events encoded = acknowledged + dropped by name, when nothing is queued any more.
+    /// For the summary, when there was something on the disk.
+    pub fn on_disk(&self) -> String {
+        match (self.recovered, self.left) {
+            (0, 0) => String::new(),
+            (recovered, left) => format!(", {recovered} of an earlier run, {left} left on the disk"),
+        }
+    }
+
+    /// Events encoded, and those of an earlier run = acknowledged + dropped by name + left in the disk queue.
     pub fn balance(&self, counters: &Counters) -> Result<(), String> {
-        match counters.events_encoded == self.acknowledged + self.dropped {
+        match counters.events_encoded + self.recovered == self.acknowledged + self.dropped + self.left {
             true => Ok(()),
             false => Err(format!(
-                "events: {} encoded, {} acknowledged, {} dropped",
-                counters.events_encoded, self.acknowledged, self.dropped
+                "events: {} encoded, {} of an earlier run, {} acknowledged, {} dropped, {} left on the disk",
+                counters.events_encoded, self.recovered, self.acknowledged, self.dropped, self.left
             )),
         }
     }
@@ -68,8 +109,20 @@ pub fn settings(configuration: &Configuration, publishing: Publishing) -> Result
 
 /// Opens an output; its threads stay on the CPUs of the I/O core.
 pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output, String> {
-    let sink = settings.open(cores)?;
+    open_with(settings, cores, |sink| sink)
+}
+
+/// The same with the sink inside of another one.
+pub fn open_with(
+    settings: &OutputSettings,
+    cores: Option<&[usize]>,
+    wrap: impl FnOnce(Box<dyn Sink>) -> Box<dyn Sink>,
+) -> Result<Output, String> {
+    let queue = Queue::open(&settings.queue, cores)?;
+    let sink = wrap(settings.open(cores)?);
     Ok(Output {
+        overload: settings.queue.overload,
+        queue,
         metadata: settings.json.metadata,
         html: settings.json.html,
         name: settings.name(),
@@ -79,6 +132,9 @@ pub fn open(settings: &OutputSettings, cores: Option<&[usize]>) -> Result<Output
 
 /// How old the numbers of the HTTP endpoint are at most.
 const BOARD_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a stop waits for answers of the output when the disk queue has what is not acknowledged.
+const LAST_ANSWERS: Duration = Duration::from_secs(1);
 
 pub(super) struct IoCore<'a> {
     shared: &'a Shared,
@@ -126,11 +182,15 @@ impl<'a> IoCore<'a> {
     }
 
     fn drain(&mut self, output: &mut Output) -> bool {
-        let mut busy = false;
+        let mut busy = output.queue.turn(&mut output.shipper);
         for attachment in self.attachments {
-            while let Some(chunk) = attachment.rings.full.pop() {
+            while output.queue.has_room()
+                && let Some(chunk) = attachment.rings.full.pop()
+            {
                 busy = true;
-                output.shipper.accept(SealedChunk::new(chunk, attachment.rings.empty.clone()));
+                let empty = &attachment.rings.empty;
+                let supply = Supply { empty: empty.len(), chunks: empty.capacity() };
+                output.queue.take(SealedChunk::new(chunk, empty.clone()), supply, &mut output.shipper);
             }
         }
         let progress = output.shipper.turn(self.started.elapsed().as_nanos() as i64);
@@ -141,22 +201,48 @@ impl<'a> IoCore<'a> {
     pub fn finish(&mut self, mut output: Output, monitor: &dyn Monitor, asked: &AtomicBool) -> Shipped {
         loop {
             let again = asked.swap(false, Ordering::Relaxed);
-            self.drain(&mut output);
+            if self.stopping.is_some() {
+                output.queue.end_reading();
+            }
+            let busy = self.drain(&mut output);
             output.shipper.flush();
-            if output.shipper.is_idle() || self.is_overdue() || again && self.stopping.is_some() {
+            let nothing_comes = self.attachments.iter().all(|attachment| attachment.rings.full.is_empty());
+            let idle = nothing_comes && output.queue.is_idle() && output.shipper.is_idle();
+            // What the disk queue has can wait for the next run.
+            let safe = nothing_comes
+                && output.queue.is_safe()
+                && self.stopping.is_some_and(|since| output.shipper.is_idle() || since.elapsed() >= LAST_ANSWERS);
+            if idle || safe || self.is_overdue() || again && self.stopping.is_some() {
                 break;
             }
             if again {
                 self.stop();
             }
-            std::thread::sleep(Duration::from_micros(200));
+            if !busy {
+                std::thread::sleep(Duration::from_micros(200));
+            }
         }
-        let sink = output.shipper.sink().metrics();
-        let counters = output.shipper.close("output_closed");
-        let ports = monitor.ports();
-        let totals = metrics::collect(self.shared, self.attachments, &ports, &counters, &sink, self.started);
+        const CLOSED: &str = "output_closed";
+        for attachment in self.attachments {
+            while let Some(chunk) = attachment.rings.full.pop() {
+                let chunk = SealedChunk::new(chunk, attachment.rings.empty.clone());
+                output.shipper.reject(&Slice::whole(chunk), CLOSED);
+            }
+        }
+        let Output { queue, mut shipper, .. } = output;
+        shipper.settle_last();
+        let sink = shipper.sink().metrics();
+        let bounds = queue.bounds();
+        let options = queue.disk().map(|disk| disk.options().clone());
+        let Remainder { recovered, left, status } = queue.close(&mut shipper, CLOSED);
+        let counters = shipper.close(CLOSED);
+        let disk = options.map(|options| metrics::Disk::of(status, left, &options));
+        let numbers = metrics::Output { shipped: &counters, sink: &sink, bounds, disk, oldest_age_ns: None };
+        let totals = metrics::collect(self.shared, self.attachments, &monitor.ports(), &numbers, self.started);
         info!("Total metrics: {}", totals.since(&Metrics::default()));
-        Shipped { acknowledged: counters.acknowledged, dropped: counters.dropped.values().sum() }
+        let by_disk: u64 = status.dropped().iter().map(|(_, events)| events).sum();
+        let dropped = counters.dropped_total() + by_disk;
+        Shipped { acknowledged: counters.acknowledged, dropped, recovered, left }
     }
 
     fn report(&mut self, output: &Output, monitor: &dyn Monitor) {
@@ -176,7 +262,22 @@ impl<'a> IoCore<'a> {
 
     fn metrics(&self, output: &Output, monitor: &dyn Monitor) -> Metrics {
         let sink = output.shipper.sink().metrics();
-        let shipped = output.shipper.counters();
-        metrics::collect(self.shared, self.attachments, &monitor.ports(), shipped, &sink, self.started)
+        let disk = output.queue.disk().map(|disk| metrics::Disk::of(disk.status(), disk.left(), disk.options()));
+        let now_ns = self.started.elapsed().as_nanos() as i64;
+        let in_memory = output.shipper.oldest_ns().map(|since_ns| now_ns - since_ns);
+        let on_disk = disk.as_ref().and_then(|disk| disk.status.oldest_ns).map(|since_ns| wall_ns() - since_ns);
+        let numbers = metrics::Output {
+            shipped: output.shipper.counters(),
+            sink: &sink,
+            bounds: output.queue.bounds(),
+            disk,
+            oldest_age_ns: in_memory.max(on_disk),
+        };
+        metrics::collect(self.shared, self.attachments, &monitor.ports(), &numbers, self.started)
     }
+}
+
+fn wall_ns() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
 }

@@ -10,17 +10,42 @@ use super::{Attachment, Shared};
 use crate::capture::dpdk::PortReport;
 use crate::cli::COMPATIBLE_PACKETBEAT;
 use crate::outputs::metrics::SinkMetrics;
+use crate::outputs::queue::{DiskOptions, DiskStatus};
 use crate::outputs::shipper::ShipperCounters;
 use crate::pipeline::counters::Counters;
 use crate::telemetry::metrics::Metrics;
+
+/// What the I/O core counted.
+pub struct Output<'a> {
+    pub shipped: &'a ShipperCounters,
+    pub sink: &'a SinkMetrics,
+    /// Events and bytes that the queue in memory takes.
+    pub bounds: (Option<u64>, Option<u64>),
+    pub disk: Option<Disk>,
+    /// How long the oldest event has waited that is not settled.
+    pub oldest_age_ns: Option<i64>,
+}
+
+/// What the disk queue counted.
+pub struct Disk {
+    pub status: DiskStatus,
+    /// Events that it holds.
+    events: u64,
+    max_bytes: u64,
+}
+
+impl Disk {
+    pub fn of(status: DiskStatus, events: u64, options: &DiskOptions) -> Disk {
+        Disk { status, events, max_bytes: options.max_bytes }
+    }
+}
 
 /// The tree of `/stats` and of the log.
 pub fn collect(
     shared: &Shared,
     attachments: &[Attachment],
     ports: &[PortReport],
-    shipped: &ShipperCounters,
-    sink: &SinkMetrics,
+    numbers: &Output<'_>,
     started: Instant,
 ) -> Metrics {
     let settings = &shared.settings;
@@ -46,8 +71,9 @@ pub fn collect(
             metrics.count(&format!("wirebeat.ports.{name}.{what}"), value);
         }
     }
-    pipeline(&mut metrics, &sum, shipped);
-    output(&mut metrics, shipped, sink);
+    pipeline(&mut metrics, &sum, numbers.shipped);
+    queue(&mut metrics, numbers);
+    output(&mut metrics, numbers);
     metrics.gauge("libbeat.output.type", shared.output);
     metrics.gauge("libbeat.pipeline.clients", names.len());
     metrics.gauge("beat.info.ephemeral_id", settings.identity.ephemeral_id.as_str());
@@ -79,7 +105,61 @@ fn pipeline(metrics: &mut Metrics, sum: &Counters, shipped: &ShipperCounters) {
     metrics.count("libbeat.pipeline.queue.acked", shipped.acknowledged + shipped.dropped_total());
 }
 
-fn output(metrics: &mut Metrics, shipped: &ShipperCounters, sink: &SinkMetrics) {
+/// What waits, and what may.
+fn queue(metrics: &mut Metrics, numbers: &Output<'_>) {
+    let shipped = numbers.shipped;
+    let (mut max_events, mut max_bytes) = numbers.bounds;
+    let (mut events, mut bytes) = (shipped.queued, shipped.queued_bytes);
+    let (mut added, mut added_bytes) = (shipped.received, shipped.received_bytes);
+    if let Some(disk) = &numbers.disk {
+        (max_events, max_bytes) = (None, Some(disk.max_bytes));
+        // What the shipper has of it is on the disk too.
+        (events, bytes) = (disk.events + shipped.queued - shipped.kept, disk.status.used_bytes);
+        added += disk.status.store.written.saturating_sub(disk.status.store.read);
+        added_bytes += disk.status.store.written_bytes.saturating_sub(disk.status.store.read_bytes);
+        on_disk(metrics, &disk.status);
+    }
+    let filled =
+        |amount: u64, limit: Option<u64>| limit.filter(|limit| *limit > 0).map(|limit| amount as f64 / limit as f64);
+    let share = filled(events, max_events).into_iter().chain(filled(bytes, max_bytes)).fold(0.0, f64::max);
+    metrics.gauge("libbeat.pipeline.queue.max_events", max_events.unwrap_or(0));
+    metrics.gauge("libbeat.pipeline.queue.max_bytes", max_bytes.unwrap_or(0));
+    metrics.gauge("libbeat.pipeline.queue.filled.events", events);
+    metrics.gauge("libbeat.pipeline.queue.filled.bytes", bytes);
+    metrics.gauge("libbeat.pipeline.queue.filled.pct", share);
+    metrics.count("libbeat.pipeline.queue.added.events", added);
+    metrics.count("libbeat.pipeline.queue.added.bytes", added_bytes);
+    metrics.count("libbeat.pipeline.queue.consumed.events", shipped.received);
+    metrics.count("libbeat.pipeline.queue.consumed.bytes", shipped.received_bytes);
+    metrics.count("libbeat.pipeline.queue.removed.events", shipped.received - shipped.queued);
+    metrics.count("libbeat.pipeline.queue.removed.bytes", shipped.received_bytes - shipped.queued_bytes);
+    metrics.gauge("wirebeat.queue.oldest_event_age.ms", numbers.oldest_age_ns.unwrap_or(0).max(0) / 1_000_000);
+}
+
+fn on_disk(metrics: &mut Metrics, status: &DiskStatus) {
+    for (name, value) in [
+        ("recovered", status.store.recovered),
+        ("written", status.store.written),
+        ("written_bytes", status.store.written_bytes),
+        ("read", status.store.read),
+        ("read_bytes", status.store.read_bytes),
+        ("corrupt_records", status.store.corrupt_records),
+        ("skipped_bytes", status.store.skipped_bytes),
+        ("write_errors", status.write_errors),
+        ("read_errors", status.read_errors),
+        ("sync_errors", status.sync_errors),
+    ] {
+        metrics.count(&format!("wirebeat.queue.disk.{name}"), value);
+    }
+    metrics.gauge("wirebeat.queue.disk.segments", status.segments as u64);
+    metrics.gauge("wirebeat.queue.disk.bytes", status.used_bytes);
+    for (reason, count) in status.dropped() {
+        metrics.count(&format!("wirebeat.output.dropped.{reason}"), count);
+    }
+}
+
+fn output(metrics: &mut Metrics, numbers: &Output<'_>) {
+    let (shipped, sink) = (numbers.shipped, numbers.sink);
     metrics.count("libbeat.output.events.acked", shipped.acknowledged);
     metrics.gauge("libbeat.output.events.active", shipped.in_flight);
     metrics.count("libbeat.output.events.batches", sink.requests + sink.failed_requests);
@@ -119,7 +199,10 @@ fn process(metrics: &mut Metrics) {
         metrics.count("beat.cpu.system.time.ms", system * 10);
         metrics.count("beat.cpu.total.time.ms", (user + system) * 10);
     }
-    metrics.gauge("system.cpu.cores", std::thread::available_parallelism().map_or(1, |cores| cores.get()));
+    // This thread may not use all of them.
+    let is_core =
+        |line: &&str| line.strip_prefix("cpu").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
+    metrics.gauge("system.cpu.cores", read("/proc/stat").lines().filter(is_core).count());
     let load = read("/proc/loadavg");
     for (minutes, load) in ["1", "5", "15"].iter().zip(load.split(' ')) {
         metrics.gauge(&format!("system.load.{minutes}"), load.parse::<f64>().unwrap_or(0.0));
@@ -181,7 +264,7 @@ pub fn information(settings: &Settings) -> Json {
 }
 
 /// `/state`
-pub fn state(settings: &Settings, output: &str) -> Json {
+pub fn state(settings: &Settings, output: &str, queue: &str) -> Json {
     json!({
         "beat": { "name": settings.name },
         "host": { "architecture": std::env::consts::ARCH, "hostname": super::settings::host_name(), "os": { "platform": "linux" } },
@@ -189,7 +272,7 @@ pub fn state(settings: &Settings, output: &str) -> Json {
         "module": { "count": 0, "names": [] },
         "output": { "name": output },
         "outputs": { output: {} },
-        "queue": { "name": "mem" },
+        "queue": { "name": queue },
         "service": { "id": settings.identity.id, "name": "packetbeat", "version": COMPATIBLE_PACKETBEAT },
     })
 }

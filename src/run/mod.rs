@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A run from start to stop: settings, sources, workers, the I/O core, the balances at the end.
 
+mod bench;
+mod cpus;
 mod demo;
 mod devices;
 pub mod dpdk;
@@ -10,6 +12,7 @@ mod io_core;
 mod keystore;
 mod live;
 mod metrics;
+mod preflight;
 mod route;
 pub mod settings;
 mod setup;
@@ -32,6 +35,7 @@ use crate::event::Event;
 use crate::event::json::{Encoder, Html, Metadata};
 use crate::flow::Secret;
 use crate::outputs::config::Routing;
+use crate::outputs::queue::Overload;
 use crate::pipeline::connections::Connections;
 use crate::pipeline::counters::{Counters, SharedCounters};
 use crate::pipeline::exchange::Exchange;
@@ -69,7 +73,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
             profiles(options).iter().for_each(|warning| warn!("{warning}"));
             let routing = output.routing.clone();
             let summary = run_with(&configuration, options, routing, || io_core::open(&output, None))?;
-            info!("{summary}");
+            info!("{}", summary.line());
             Ok(String::new())
         }
         Command::TestConfig => {
@@ -83,6 +87,9 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
         }
         // It needs no configuration; one that is there names more devices.
         Command::Devices => devices::list(load().ok().as_ref()),
+        Command::Preflight(options) => preflight::preflight(load(), options),
+        Command::Bind(options) => preflight::bind(load().ok().as_ref(), options),
+        Command::Unbind { devices, deeds } => preflight::unbind(load().ok().as_ref(), devices, *deeds),
         Command::Keystore(command) => keystore::execute(command, load()?.keystore()),
         Command::ExportConfig => Ok(load()?.export()),
         Command::TestOutput => {
@@ -97,6 +104,7 @@ fn execute(invocation: &Invocation) -> Result<String, String> {
         Command::ExportLifecyclePolicy(directory) => setup::lifecycle_policy(&load()?, directory.as_deref()),
         Command::ExportIndexPattern => setup::index_pattern(&load()?),
         Command::Setup => setup::load_template(&load()?),
+        Command::Bench(options) => bench::execute(options),
     }
 }
 
@@ -124,8 +132,46 @@ struct Shared {
     html: Html,
     /// The output's name.
     output: &'static str,
+    /// `wirebeat.queue.overload`
+    overload: Option<Overload>,
     /// What the HTTP endpoint shows, if there is one.
     board: Option<Arc<Board>>,
+}
+
+impl Shared {
+    /// For an output that is told nothing but the events.
+    fn new(settings: Settings, secret: Secret, asked: Arc<AtomicBool>) -> Shared {
+        let lane = LaneSettings {
+            records: settings.records,
+            max_flows: settings.bounds.max_flows,
+            fragments: settings.bounds.fragments,
+            tunneling: settings.bounds.tunneling,
+            key_parts: settings.bounds.key_parts,
+            // Each group has its own.
+            workers: 1,
+            secret,
+            chunk_age_ns: settings.bounds.chunk_age_ns,
+            flow_section: settings.registry.sections.len(),
+        };
+        Shared {
+            settings,
+            lane,
+            stop: AtomicBool::new(false),
+            asked,
+            metadata: Metadata::Written,
+            html: Html::Plain,
+            output: "",
+            overload: None,
+            board: None,
+        }
+    }
+}
+
+/// The secret of a run's flow hash.
+fn secret() -> Secret {
+    let random: [u8; 32] = identity::random();
+    let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
+    Secret::new([words(0), words(1), words(2), words(3)])
 }
 
 /// A source and the worker that reads it.
@@ -152,25 +198,25 @@ struct Attachment {
     device: Option<Arc<str>>,
 }
 
-/// Runs with an opened output; answers the summary line.
+/// Runs with an opened output.
 fn run_with(
     configuration: &Configuration,
     options: &RunOptions,
     routing: Routing,
     open: impl FnOnce() -> Result<io_core::Output, String>,
-) -> Result<String, String> {
+) -> Result<Totals, String> {
     let settings = Settings::read(configuration, routing).map_err(|error| error.to_string())?;
-    let random: [u8; 32] = identity::random();
-    let words = |place: usize| u64::from_le_bytes(random[place * 8..place * 8 + 8].try_into().unwrap_or_default());
-    let secret = Secret::new([words(0), words(1), words(2), words(3)]);
+    let secret = secret();
     let plan = sources::plan(&settings, options, secret)?;
+    cpus::keep_off(&plan.cpus(&settings));
     let output = open()?;
     for warning in settings.warnings.iter().chain(&configuration.warnings()) {
         warn!("{warning}");
     }
     let (metadata, html, name) = (output.metadata, output.html, output.name);
+    let (overload, queue) = (output.overload, output.queue_name());
     let board = settings.http.as_ref().map(|http| {
-        let board = Arc::new(Board::new(metrics::information(&settings), metrics::state(&settings, name)));
+        let board = Arc::new(Board::new(metrics::information(&settings), metrics::state(&settings, name, queue)));
         Endpoint::start(http, Arc::clone(&board)).map(|endpoint| (board, endpoint))
     });
     let (board, endpoint) = board.transpose()?.unzip();
@@ -179,28 +225,8 @@ fn run_with(
     }
     plan.start(
         || {
-            let lane = LaneSettings {
-                records: settings.records,
-                max_flows: settings.bounds.max_flows,
-                fragments: settings.bounds.fragments,
-                tunneling: settings.bounds.tunneling,
-                key_parts: settings.bounds.key_parts,
-                // Each group has its own.
-                workers: 1,
-                secret,
-                chunk_age_ns: settings.bounds.chunk_age_ns,
-                flow_section: settings.registry.sections.len(),
-            };
-            Shared {
-                metadata,
-                html,
-                output: name,
-                board,
-                settings,
-                lane,
-                stop: AtomicBool::new(false),
-                asked: signals(),
-            }
+            let (settings, asked) = (settings, signals());
+            Shared { metadata, html, output: name, overload, board, ..Shared::new(settings, secret, asked) }
         },
         output,
     )
@@ -212,6 +238,8 @@ trait Monitor {
     fn begin(&mut self);
     /// What the ports say, in place of what the sources say.
     fn ports(&self) -> Vec<PortReport>;
+    /// The I/O core has done a round.
+    fn turn(&mut self, _attachments: &[Attachment]) {}
 }
 
 /// For sources that say everything themselves.
@@ -231,11 +259,14 @@ fn start<S: Source + Send>(
     posts: Vec<Post<S>>,
     mut output: io_core::Output,
     monitor: &mut dyn Monitor,
-) -> Result<String, String> {
+) -> Result<Totals, String> {
     let settings = &shared.settings;
     let sections = settings.registry.sections.len();
     let mut exchange = Arc::new(Exchange::new(0));
-    let processes = processes(settings, posts.iter().any(|post| post.source.pressure() == Pressure::Live));
+    let live = posts.iter().any(|post| post.source.pressure() == Pressure::Live);
+    let chunk_bytes = (posts.len() * settings.bounds.chunks) as u64 * settings.bounds.chunk_bytes as u64;
+    output.begin(if live { Pressure::Live } else { Pressure::Lossless }, chunk_bytes);
+    let processes = processes(settings, live);
     let attachments: Vec<Attachment> = posts
         .iter()
         .zip(0..)
@@ -285,6 +316,7 @@ fn start<S: Source + Send>(
                 shared.stop.store(true, Ordering::Relaxed);
             }
             io_core.turn(&mut output, monitor);
+            monitor.turn(&attachments);
         }
         let mut counters = Counters::new(sections);
         let mut analysed = Vec::new();
@@ -304,8 +336,7 @@ fn start<S: Source + Send>(
     });
     let (mut counters, analysed, shipped, worked) = report;
     metrics::lost_by_ports(&mut counters, &monitor.ports());
-    let line = summary(&counters, &analysed, &shipped, worked);
-    outcome.map(|()| line)
+    outcome.map(|()| Totals { counters, analysed, shipped, worked })
 }
 
 /// The table of processes, which says nothing about packets of files.
@@ -324,15 +355,18 @@ fn work<S: Source>(
     post: Post<S>,
     attachment: &Attachment,
 ) -> (Result<(), String>, Counters) {
-    let Post { source, worker, workers, ports, .. } = post;
+    let Post { mut source, worker, workers, ports, .. } = post;
     let settings = &shared.settings;
+    cpus::pin(&settings.cpus, number);
+    // Kept until the source is gone. Without a core of its own a worker still works.
+    let _entered = source.enter().map_err(|problem| warn!("worker {number}: {problem}"));
     let writer = EventWriter::new(
         Arc::clone(&settings.events),
         Event::new(Arc::clone(&settings.schema)),
         Encoder::new(settings.precision, shared.metadata).with_html(shared.html),
         attachment.rings.clone(),
         number,
-        source.pressure(),
+        io_core::pressure(source.pressure(), shared.overload),
     )
     .with_processes(attachment.processes.clone());
     let connections = Connections::new(
@@ -378,24 +412,51 @@ fn signals() -> Arc<AtomicBool> {
     asked
 }
 
-/// The summary line, with the packets that each worker analysed; a balance that does not hold is an error in the log.
-fn summary(counters: &Counters, analysed: &[u64], shipped: &io_core::Shipped, worked: Duration) -> String {
-    let balances =
-        [counters.packets_balance(), counters.payload_balance(), counters.events_balance(), shipped.balance(counters)];
-    for problem in balances.into_iter().filter_map(Result::err) {
-        error!("a balance does not hold: {problem}");
+/// What a run counted.
+struct Totals {
+    counters: Counters,
+    /// By each worker.
+    analysed: Vec<u64>,
+    shipped: io_core::Shipped,
+    /// Until the last worker ended.
+    worked: Duration,
+}
+
+impl Totals {
+    /// A sentence for each balance that does not hold.
+    fn problems(&self) -> Vec<String> {
+        let counters = &self.counters;
+        let balances = [
+            counters.packets_balance(),
+            counters.payload_balance(),
+            counters.events_balance(),
+            self.shipped.balance(counters),
+        ];
+        balances
+            .into_iter()
+            .filter_map(Result::err)
+            .map(|problem| format!("a balance does not hold: {problem}"))
+            .collect()
     }
-    format!(
-        "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped; workers: {analysed:?}; running {:.3} s",
-        counters.received,
-        counters.analysed,
-        counters.filtered,
-        counters.duplicate,
-        counters.packets_dropped(),
-        counters.missed,
-        counters.events_made,
-        shipped.acknowledged,
-        counters.events_dropped() + shipped.dropped,
-        worked.as_secs_f64(),
-    )
+
+    /// The summary line; a balance that does not hold is an error in the log.
+    fn line(&self) -> String {
+        self.problems().iter().for_each(|problem| error!("{problem}"));
+        let (counters, shipped) = (&self.counters, &self.shipped);
+        format!(
+            "packets: {} received, {} analysed, {} filtered, {} duplicate, {} dropped, {} missed; events: {} made, {} acknowledged, {} dropped{}; workers: {:?}; running {:.3} s",
+            counters.received,
+            counters.analysed,
+            counters.filtered,
+            counters.duplicate,
+            counters.packets_dropped(),
+            counters.missed,
+            counters.events_made,
+            shipped.acknowledged,
+            counters.events_dropped() + shipped.dropped,
+            shipped.on_disk(),
+            self.analysed,
+            self.worked.as_secs_f64(),
+        )
+    }
 }

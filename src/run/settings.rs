@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
+use super::cpus;
 use super::dpdk::DpdkSettings;
 use super::identity::Identity;
 use super::interface::{self, Interface};
@@ -37,6 +38,8 @@ pub struct Settings {
     pub records: Option<RecordSettings>,
     pub bounds: Bounds,
     pub dpdk: DpdkSettings,
+    /// `wirebeat.cpus`: the workers' CPUs; empty leaves the choice to the backend.
+    pub cpus: Vec<usize>,
     pub precision: Precision,
     /// How long a stop waits for events to be acknowledged.
     pub shutdown_timeout: Duration,
@@ -101,13 +104,14 @@ impl Settings {
         let general = Extras::read(&root, &mut warnings)?;
         let identity = Identity::read(&configuration.paths().data);
         let name = sensor_name(&root)?;
-        let sensor = sensor(&name, &identity);
+        let sensor = sensor(&name, &identity, routing.beat.as_deref());
 
         let names: Vec<String> = sections
             .iter()
             .chain([&general])
             .flat_map(|extras| extras.names())
             .chain(Constants::names(&sensor))
+            .chain(routing.condition_names())
             .collect();
         let schema = Arc::new(Schema::new(names.iter().map(String::as_str)));
 
@@ -129,6 +133,11 @@ impl Settings {
             max_event_bytes: bounds.max_event_bytes,
             chunk_bytes: bounds.chunk_bytes,
             routing,
+            // A start has its own, so that numbers may begin anew.
+            ids: match root.boolean("wirebeat.event_id")? {
+                Some(true) => Some(identity.ephemeral_id.split('-').take(3).collect()),
+                _ => None,
+            },
         };
         let precision = root
             .choice(
@@ -148,6 +157,7 @@ impl Settings {
             records,
             bounds,
             dpdk: DpdkSettings::read(&root)?,
+            cpus: cpus::read(&root)?,
             precision,
             identity,
             name,
@@ -339,9 +349,9 @@ fn bounds(root: &Section<'_>) -> Result<Bounds, ConfigError> {
 }
 
 /// The fields that name this sensor.
-fn sensor(name: &str, identity: &Identity) -> Vec<(String, Json)> {
+fn sensor(name: &str, identity: &Identity, beat: Option<&str>) -> Vec<(String, Json)> {
     vec![
-        ("@metadata.beat".to_string(), json!("packetbeat")),
+        ("@metadata.beat".to_string(), json!(beat.unwrap_or("packetbeat"))),
         ("@metadata.type".to_string(), json!("_doc")),
         ("@metadata.version".to_string(), json!(COMPATIBLE_PACKETBEAT)),
         ("agent.name".to_string(), json!(name)),

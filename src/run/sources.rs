@@ -6,9 +6,11 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use dpdk_sys::thread::CpuSet;
+
 use super::interface::Interface;
 use super::settings::Settings;
-use super::{Monitor, Post, Shared, Unmonitored, dpdk, io_core, live, start};
+use super::{Monitor, Post, Shared, Totals, Unmonitored, dpdk, io_core, live, start};
 use crate::capture::dpdk::{Hardware, HardwarePlan, PortReport};
 use crate::capture::dump::{DumpFile, Dumped};
 use crate::capture::fallback::AnySource;
@@ -140,8 +142,16 @@ impl FilePlan {
 }
 
 impl Plan {
+    /// The CPUs that the workers are put on, if any.
+    pub fn cpus(&self, settings: &Settings) -> Vec<usize> {
+        match &self.sources {
+            Sources::Dpdk(plan, _) => plan.cpus.iter().flat_map(CpuSet::iter).collect(),
+            Sources::File(_) | Sources::Fallback(_) => settings.cpus.clone(),
+        }
+    }
+
     /// Runs until the sources end.
-    pub fn start(self, share: impl FnOnce() -> Shared, output: io_core::Output) -> Result<String, String> {
+    pub fn start(self, share: impl FnOnce() -> Shared, output: io_core::Output) -> Result<Totals, String> {
         let shared = share();
         match self.sources {
             Sources::File(posts) => start_posts(&shared, posts, self.dump, output, &mut Unmonitored),
@@ -176,7 +186,7 @@ fn start_posts<S: Source + Send>(
     dump: Option<DumpFile>,
     output: io_core::Output,
     monitor: &mut dyn Monitor,
-) -> Result<String, String> {
+) -> Result<Totals, String> {
     match dump {
         None => start(shared, posts, output, monitor),
         Some(file) => start(shared, dumped(posts, &file), output, monitor),

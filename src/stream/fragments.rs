@@ -22,6 +22,8 @@ impl Default for FragmentLimits {
 }
 
 const MAX_DATAGRAM_BYTES: usize = 65_535;
+/// Memory of free slots that waits for the next datagrams.
+const SPARE_BYTES: usize = 256 << 10;
 
 /// A part of a datagram.
 #[derive(Clone, Copy, Debug)]
@@ -67,6 +69,8 @@ pub struct Fragments<K> {
     index: HashTable<u32>,
     slots: Vec<Slot<K>>,
     free: Vec<u32>,
+    /// Capacity of the buffers of free slots.
+    free_bytes: usize,
     /// Slots by the time of their first fragment, with their generation.
     ages: VecDeque<(u32, u32)>,
 }
@@ -89,7 +93,14 @@ struct Slot<K> {
 
 impl<K: Copy + PartialEq> Fragments<K> {
     pub fn new(limits: FragmentLimits) -> Fragments<K> {
-        Fragments { limits, index: HashTable::new(), slots: Vec::new(), free: Vec::new(), ages: VecDeque::new() }
+        Fragments {
+            limits,
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            free_bytes: 0,
+            ages: VecDeque::new(),
+        }
     }
 
     /// Takes a fragment in. Answers what became of it and how many counted packets were given up with
@@ -158,6 +169,12 @@ impl<K: Copy + PartialEq> Fragments<K> {
         self.index.is_empty()
     }
 
+    /// Memory behind the slots and the ages that wait.
+    #[cfg(test)]
+    pub fn kept(&self) -> (usize, usize) {
+        (self.slots.iter().map(|slot| slot.bytes.capacity()).sum(), self.ages.len())
+    }
+
     fn drop_oldest(&mut self) -> u64 {
         let Some((place, generation)) = self.ages.pop_front() else { return 0 };
         if self.slots[place as usize].generation != generation {
@@ -186,6 +203,7 @@ impl<K: Copy + PartialEq> Fragments<K> {
             (self.slots.len() - 1) as u32
         });
         let slot = &mut self.slots[place as usize];
+        self.free_bytes -= slot.bytes.capacity();
         slot.key = key;
         slot.hash = hash;
         slot.first_ns = time_ns;
@@ -196,8 +214,13 @@ impl<K: Copy + PartialEq> Fragments<K> {
         slot.packets = 0;
         slot.counted = 0;
         slot.frame_bytes = 0;
-        self.ages.push_back((place, slot.generation));
+        let generation = slot.generation;
         let slots = &self.slots;
+        // Behind a datagram that stays incomplete the ages of those that came and went pile up.
+        if self.ages.len() > 2 * self.limits.datagrams {
+            self.ages.retain(|(place, generation)| slots[*place as usize].generation == *generation);
+        }
+        self.ages.push_back((place, generation));
         self.index.insert_unique(hash, place, |place| slots[*place as usize].hash);
         place
     }
@@ -208,6 +231,10 @@ impl<K: Copy + PartialEq> Fragments<K> {
         if let Ok(occupied) = self.index.find_entry(slot.hash, |other| *other == place) {
             occupied.remove();
             self.free.push(place);
+            if self.free_bytes + slot.bytes.capacity() > SPARE_BYTES {
+                slot.bytes = Vec::new();
+            }
+            self.free_bytes += slot.bytes.capacity();
         }
         // Keys that were completed leave their age behind: drop those at the front so that the queue stays short.
         while let Some((place, generation)) = self.ages.front() {

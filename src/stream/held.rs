@@ -18,6 +18,8 @@ pub struct Held {
 
 /// Bytes of buffers for straddling messages that wait for their next use.
 const SPARE_BYTES: usize = 4 << 20;
+/// Of the pool's bytes a segment counts for at least so many: many small ones cost memory and time of their own.
+const LEAST_SHARE_BYTES: usize = 512;
 
 pub struct HeldPool {
     slots: Vec<Held>,
@@ -29,6 +31,8 @@ pub struct HeldPool {
     limit_bytes: usize,
     spares: Vec<Vec<u8>>,
     spare_bytes: usize,
+    /// The fewest spares there were since the last [`HeldPool::tidy`].
+    fewest_spares: usize,
 }
 
 impl HeldPool {
@@ -41,6 +45,7 @@ impl HeldPool {
             limit_bytes,
             spares: Vec::new(),
             spare_bytes: 0,
+            fewest_spares: 0,
         }
     }
 
@@ -54,7 +59,8 @@ impl HeldPool {
     ) -> Option<HeldIndex> {
         let index = match self.free {
             NONE => {
-                if self.used_bytes + bytes.len() > self.limit_bytes {
+                let is_full = self.slots.len() > self.limit_bytes / LEAST_SHARE_BYTES;
+                if is_full || self.used_bytes + bytes.len() > self.limit_bytes {
                     return None;
                 }
                 self.slots.push(Held { sequence, acknowledgement, time_ns, bytes: Vec::new(), next: NONE });
@@ -100,6 +106,17 @@ impl HeldPool {
         }
     }
 
+    /// Gives up what was not used since the last time: buffers of free slots, spare ones, and the slots when all are free.
+    pub fn tidy(&mut self) {
+        self.shed();
+        let unused = self.spares.drain(..self.fewest_spares.min(self.spares.len()));
+        self.spare_bytes -= unused.map(|buffer| buffer.capacity()).sum::<usize>();
+        self.fewest_spares = self.spares.len();
+        if self.count() == 0 {
+            (self.slots, self.free) = (Vec::new(), NONE);
+        }
+    }
+
     pub fn release(&mut self, index: HeldIndex) {
         let slot = &mut self.slots[index as usize];
         // A buffer of a jumbo segment is not kept for small ones.
@@ -135,6 +152,7 @@ impl HeldPool {
     pub fn take_spare(&mut self) -> Vec<u8> {
         let spare = self.spares.pop().unwrap_or_default();
         self.spare_bytes -= spare.capacity();
+        self.fewest_spares = self.fewest_spares.min(self.spares.len());
         spare
     }
 

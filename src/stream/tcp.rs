@@ -53,6 +53,8 @@ struct Half {
     acknowledged_ns: Option<i64>,
     /// How far the other end has acknowledged.
     acknowledged: Option<u32>,
+    /// Where the sender stood in its last segment without data.
+    sent: Option<u32>,
     /// Sequence number of the FIN, when it is known.
     fin: Option<u32>,
 }
@@ -77,6 +79,8 @@ pub struct Lent<'a, R: Receiver> {
 
 /// How far behind the SYN a connection may have been joined.
 const LATE_SYN_BYTES: i32 = 1 << 20;
+/// Held segments that an early one may lie behind: each costs time to pass.
+const MAX_PASSED: usize = 1024;
 
 /// Whether `a` lies before `b` in the sequence space.
 fn before(a: u32, b: u32) -> bool {
@@ -143,11 +147,14 @@ impl Connection {
                 return;
             }
         }
+        let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
+        if length == 0 {
+            half.sent = Some(sequence);
+        }
         if segment.reset {
             lent.counters.ignored_bytes += u64::from(length);
             return self.reset(lent);
         }
-        let sequence = segment.sequence.wrapping_add(u32::from(segment.syn));
         if segment.fin {
             half.fin = Some(sequence.wrapping_add(length).wrapping_add(segment.cut_bytes));
         }
@@ -159,13 +166,15 @@ impl Connection {
             if follows && is_due {
                 self.halves[segment.direction as usize].in_order(segment, sequence, lent);
             } else {
-                self.halves[segment.direction as usize].hold(segment, sequence, lent);
+                self.hold(segment, sequence, lent);
             }
         } else if before(half.next, sequence) && half.held_first == NONE && !segment.fin {
             // Its sender has sent what was not seen. Who waits for that waits in vain.
-            let missing_bytes = u64::from(sequence.wrapping_sub(half.next));
-            if self.halves[segment.direction.opposite() as usize].held_first != NONE {
-                self.halves[segment.direction as usize].gap(segment.direction, missing_bytes, lent);
+            while self.halves[segment.direction as usize].misses_bytes_before(sequence)
+                && self.waits_for_other(segment.direction.opposite(), lent.pool)
+            {
+                self.open_gap(segment.direction, sequence, lent);
+                self.progress(segment.time_ns, lent);
             }
         }
         self.progress(segment.time_ns, lent);
@@ -207,8 +216,18 @@ impl Connection {
 
     fn close<R: Receiver>(&mut self, end: End, lent: &mut Lent<'_, R>) {
         while let Some(direction) = self.oldest(lent.pool, |_| true) {
-            self.halves[direction as usize].open_gap(direction, lent);
-            self.halves[direction as usize].release_first(direction, lent);
+            self.force(direction, lent);
+        }
+        for direction in BOTH {
+            let half = &mut self.halves[direction as usize];
+            // What the other end had, or what was sent before the end, was not seen. One byte is the end itself.
+            let acknowledged = half.acknowledged.filter(|number| *number != half.next.wrapping_add(1));
+            let last = half.fin.or_else(|| {
+                [acknowledged, half.sent].into_iter().flatten().find(|last| half.misses_bytes_before(*last))
+            });
+            if let Some(last) = last {
+                half.gap_before(direction, last, lent);
+            }
         }
         for direction in BOTH {
             let half = &mut self.halves[direction as usize];
@@ -217,6 +236,100 @@ impl Connection {
                 Phase::Ignored => half.phase = Phase::Ended,
                 Phase::Ended => {}
             }
+        }
+    }
+
+    /// Keeps a segment until it is its turn.
+    fn hold<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
+        let payload = segment.payload;
+        if payload.is_empty() {
+            return;
+        }
+        let half = &mut self.halves[segment.direction as usize];
+        let end = sequence.wrapping_add(payload.len() as u32);
+        if !before(half.next, end) {
+            lent.counters.repeated_bytes += payload.len() as u64;
+            return;
+        }
+        if half.held_first == NONE {
+            half.hole_ns = segment.time_ns;
+            half.late_segments = 0;
+        }
+        half.late_segments += 1;
+        lent.counters.early_segments += 1;
+        let distance = if before(half.next, sequence) { sequence.wrapping_sub(half.next) as usize } else { 0 };
+        let full = half.held_bytes + payload.len() > lent.limits.held_bytes_per_direction
+            || distance > lent.limits.held_bytes_per_direction * 16;
+        if full {
+            // Too much is waiting for this hole: everything that is held comes first, then this segment.
+            return self.give_up_holes(segment, sequence, lent);
+        }
+        // Find the place by sequence number; of what is there already only the longer one is kept.
+        let mut previous = NONE;
+        let mut current = half.held_first;
+        let mut passed = 0;
+        while current != NONE && !before(sequence, lent.pool.get(current).sequence) {
+            passed += 1;
+            if passed > MAX_PASSED {
+                return self.give_up_holes(segment, sequence, lent);
+            }
+            let held = lent.pool.get(current);
+            if held.sequence == sequence && held.bytes.len() >= payload.len() {
+                lent.counters.repeated_bytes += payload.len() as u64;
+                return;
+            }
+            previous = current;
+            current = held.next;
+        }
+        match lent.pool.hold(sequence, segment.acknowledgement, segment.time_ns, payload) {
+            Some(index) => {
+                lent.counters.copied_bytes += payload.len() as u64;
+                lent.pool.get_mut(index).next = current;
+                match previous {
+                    NONE => half.held_first = index,
+                    previous => lent.pool.get_mut(previous).next = index,
+                }
+                half.held_bytes += payload.len();
+            }
+            None => self.give_up_holes(segment, sequence, lent),
+        }
+    }
+
+    /// Gives all that is held before a segment, then the segment, with gaps where bytes are missing.
+    fn give_up_holes<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
+        let direction = segment.direction;
+        while self.holds_before(direction, sequence.wrapping_add(1), lent.pool) {
+            self.force(direction, lent);
+        }
+        let other = direction.opposite();
+        while let Some(number) = segment.acknowledgement
+            && !self.has_been_seen(direction, Some(number))
+        {
+            match self.holds_before(other, number, lent.pool) {
+                true => self.force(other, lent),
+                false => self.open_gap(other, number, lent),
+            }
+        }
+        while self.halves[direction as usize].misses_bytes_before(sequence) {
+            self.open_gap(direction, sequence, lent);
+            self.release_due(lent);
+        }
+        let half = &mut self.halves[direction as usize];
+        half.give_new(direction, (sequence, segment.time_ns), segment.payload, lent);
+        half.acknowledged_ns = None;
+        half.late_segments = 0;
+        half.hole_ns = segment.time_ns;
+    }
+
+    /// Whether a held segment of a direction begins before a sequence number.
+    fn holds_before(&self, direction: Direction, sequence: u32, pool: &HeldPool) -> bool {
+        let first = self.halves[direction as usize].held_first;
+        first != NONE && before(pool.get(first).sequence, sequence)
+    }
+
+    fn release_due<R: Receiver>(&mut self, lent: &mut Lent<'_, R>) {
+        while let Some(direction) = self.oldest(lent.pool, |candidate| self.is_due(candidate, lent.pool)) {
+            self.halves[direction as usize].release_first(direction, lent);
         }
     }
 
@@ -239,10 +352,15 @@ impl Connection {
     /// Gives all that can be given now, the oldest first, and gives up holes that are lost.
     fn progress<R: Receiver>(&mut self, time_ns: i64, lent: &mut Lent<'_, R>) {
         while self.halves.iter().any(Half::has_something_to_do) {
-            if let Some(direction) = self.oldest(lent.pool, |candidate| self.is_due(candidate, time_ns, lent)) {
+            if let Some(direction) = self.oldest(lent.pool, |candidate| self.is_due(candidate, lent.pool)) {
                 self.halves[direction as usize].release_first(direction, lent);
-            } else if let Some(direction) = BOTH.into_iter().find(|direction| self.is_lost(*direction, time_ns, lent)) {
-                self.halves[direction as usize].open_gap(direction, lent);
+            } else if let Some(direction) = self.lost(time_ns, lent) {
+                let sequence = lent.pool.get(self.halves[direction as usize].held_first).sequence;
+                self.open_gap(direction, sequence, lent);
+            } else if let Some(direction) =
+                self.oldest(lent.pool, |candidate| self.waits_in_vain(candidate, time_ns, lent))
+            {
+                self.force(direction, lent);
             } else if let Some(direction) = BOTH.into_iter().find(|place| self.halves[*place as usize].is_over()) {
                 self.halves[direction as usize].finish(direction, End::Fin, lent);
             } else {
@@ -260,17 +378,72 @@ impl Connection {
     }
 
     /// Whether the first held segment of a direction can be given.
-    fn is_due<R: Receiver>(&self, direction: Direction, time_ns: i64, lent: &Lent<'_, R>) -> bool {
+    fn is_due(&self, direction: Direction, pool: &HeldPool) -> bool {
+        let held = pool.get(self.halves[direction as usize].held_first);
+        !before(self.halves[direction as usize].next, held.sequence)
+            && self.has_been_seen(direction, held.acknowledgement)
+    }
+
+    /// Whether the first held segment of a direction only waits for the other one, and has done so for too long.
+    fn waits_in_vain<R: Receiver>(&self, direction: Direction, time_ns: i64, lent: &Lent<'_, R>) -> bool {
         let held = lent.pool.get(self.halves[direction as usize].held_first);
         !before(self.halves[direction as usize].next, held.sequence)
-            && (self.has_been_seen(direction, held.acknowledgement)
-                || time_ns.saturating_sub(held.time_ns) >= lent.limits.late_ns)
+            && time_ns.saturating_sub(held.time_ns) >= lent.limits.late_ns
+    }
+
+    /// Comes a step nearer to giving the first held segment of a direction: gives up a hole before it, in what its sender had
+    /// received or in its own direction, or gives it.
+    fn force<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
+        let held = lent.pool.get(self.halves[direction as usize].held_first);
+        let (sequence, acknowledgement) = (held.sequence, held.acknowledgement);
+        let other = &self.halves[direction.opposite() as usize];
+        let other_first = (other.held_first != NONE).then(|| lent.pool.get(other.held_first).sequence);
+        let own_hole = self.halves[direction as usize].misses_bytes_before(sequence);
+        let hole_before = acknowledgement.filter(|_| !self.has_been_seen(direction, acknowledgement));
+        match hole_before {
+            // What of the other direction is there waits for this segment's own hole, or comes first.
+            Some(number) if other_first.is_none_or(|first| before(other.next, first)) => {
+                let until = other_first.filter(|first| before(*first, number)).unwrap_or(number);
+                self.open_gap(direction.opposite(), until, lent);
+            }
+            _ if own_hole => self.open_gap(direction, sequence, lent),
+            Some(_) if self.is_due(direction.opposite(), lent.pool) => {
+                self.halves[direction.opposite() as usize].release_first(direction.opposite(), lent);
+            }
+            _ => self.halves[direction as usize].release_first(direction, lent),
+        }
+    }
+
+    /// Tells a gap up to a sequence number, or less: up to where the next held segment of the other direction was sent, which
+    /// comes between what is missing.
+    fn open_gap<R: Receiver>(&mut self, direction: Direction, until: u32, lent: &mut Lent<'_, R>) {
+        let half = &self.halves[direction as usize];
+        let other = &self.halves[direction.opposite() as usize];
+        let sent = match other.held_first {
+            NONE => None,
+            first => lent.pool.get(first).acknowledgement,
+        };
+        let until = sent.filter(|sent| before(half.next, *sent) && before(*sent, until)).unwrap_or(until);
+        self.halves[direction as usize].gap_before(direction, until, lent);
     }
 
     /// Whether all that the sender of a segment had received has been given.
     fn has_been_seen(&self, direction: Direction, acknowledgement: Option<u32>) -> bool {
         let other = &self.halves[direction.opposite() as usize];
         other.phase != Phase::Running || acknowledgement.is_none_or(|number| !before(other.next, number))
+    }
+
+    /// The direction whose hole comes first of those that will not be filled: the one behind which somebody does not wait for
+    /// the other.
+    fn lost<R: Receiver>(&self, time_ns: i64, lent: &Lent<'_, R>) -> Option<Direction> {
+        let lost = BOTH.into_iter().filter(|direction| self.is_lost(*direction, time_ns, lent));
+        lost.min_by_key(|direction| self.waits_for_other(*direction, lent.pool))
+    }
+
+    /// Whether the first held segment of a direction waits for bytes of the other one.
+    fn waits_for_other(&self, direction: Direction, pool: &HeldPool) -> bool {
+        let first = self.halves[direction as usize].held_first;
+        first != NONE && !self.has_been_seen(direction, pool.get(first).acknowledgement)
     }
 
     /// Whether what is missing before the first held segment will not come.
@@ -303,6 +476,7 @@ impl Half {
             hole_ns: 0,
             acknowledged_ns: None,
             acknowledged: None,
+            sent: None,
             fin: None,
         }
     }
@@ -325,64 +499,12 @@ impl Half {
         }
     }
 
-    /// Keeps a segment until it is its turn.
-    fn hold<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
-        let payload = segment.payload;
-        if payload.is_empty() {
-            return;
-        }
-        let end = sequence.wrapping_add(payload.len() as u32);
-        if !before(self.next, end) {
-            lent.counters.repeated_bytes += payload.len() as u64;
-            return;
-        }
-        if self.held_first == NONE {
-            self.hole_ns = segment.time_ns;
-            self.late_segments = 0;
-        }
-        self.late_segments += 1;
-        lent.counters.early_segments += 1;
-        let distance = if before(self.next, sequence) { sequence.wrapping_sub(self.next) as usize } else { 0 };
-        let full = self.held_bytes + payload.len() > lent.limits.held_bytes_per_direction
-            || distance > lent.limits.held_bytes_per_direction * 16;
-        if full {
-            // Too much is waiting for this hole: everything that is held comes first, then this segment.
-            return self.give_up_holes(segment, sequence, lent);
-        }
-        // Find the place by sequence number; of what is there already only the longer one is kept.
-        let mut previous = NONE;
-        let mut current = self.held_first;
-        while current != NONE && !before(sequence, lent.pool.get(current).sequence) {
-            let held = lent.pool.get(current);
-            if held.sequence == sequence && held.bytes.len() >= payload.len() {
-                lent.counters.repeated_bytes += payload.len() as u64;
-                return;
-            }
-            previous = current;
-            current = held.next;
-        }
-        match lent.pool.hold(sequence, segment.acknowledgement, segment.time_ns, payload) {
-            Some(index) => {
-                lent.counters.copied_bytes += payload.len() as u64;
-                lent.pool.get_mut(index).next = current;
-                match previous {
-                    NONE => self.held_first = index,
-                    previous => lent.pool.get_mut(previous).next = index,
-                }
-                self.held_bytes += payload.len();
-            }
-            None => self.give_up_holes(segment, sequence, lent),
-        }
-    }
-
-    /// Tells the hole before the first held segment as a gap.
-    fn open_gap<R: Receiver>(&mut self, direction: Direction, lent: &mut Lent<'_, R>) {
-        let sequence = lent.pool.get(self.held_first).sequence;
-        self.gap_before(direction, sequence, lent);
+    fn misses_bytes_before(&self, sequence: u32) -> bool {
+        self.phase == Phase::Running && before(self.next, sequence)
     }
 
     fn gap_before<R: Receiver>(&mut self, direction: Direction, sequence: u32, lent: &mut Lent<'_, R>) {
-        if before(self.next, sequence) && self.phase == Phase::Running {
+        if self.misses_bytes_before(sequence) {
             self.gap(direction, u64::from(sequence.wrapping_sub(self.next)), lent);
         }
     }
@@ -400,19 +522,6 @@ impl Half {
         lent.pool.put_back(index, bytes);
         self.acknowledged_ns = None;
         self.late_segments = 0;
-    }
-
-    /// Gives all that is held before a segment, then the segment, with gaps where bytes are missing.
-    fn give_up_holes<R: Receiver>(&mut self, segment: &Segment<'_>, sequence: u32, lent: &mut Lent<'_, R>) {
-        while self.held_first != NONE && !before(sequence, lent.pool.get(self.held_first).sequence) {
-            self.open_gap(segment.direction, lent);
-            self.release_first(segment.direction, lent);
-        }
-        self.gap_before(segment.direction, sequence, lent);
-        self.give_new(segment.direction, (sequence, segment.time_ns), segment.payload, lent);
-        self.acknowledged_ns = None;
-        self.late_segments = 0;
-        self.hole_ns = segment.time_ns;
     }
 
     /// Gives what of these bytes, which begin at or before `next`, was not given before.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! TCP streams in order, gaps, fragments.
 
+use super::fragments::{Fragment, FragmentLimits, Fragments, Outcome};
 use super::held::HeldPool;
 use super::tcp::{Connection, Lent, Segment};
 use super::*;
@@ -153,7 +154,7 @@ fn an_answer_to_what_lies_behind_a_hole_opens_it_at_once() {
     bench.segment(answer(9));
     assert!(bench.recorder.log.is_empty(), "part of the hole may still be on its way");
     bench.segment(Segment { sequence: 6, ..answer(13) });
-    assert_eq!(bench.recorder.log, ["ToServer gap 7 after 0"]);
+    assert_eq!(bench.recorder.log, ["ToServer gap 6 after 0", "ToServer gap 1 after 0"], "the answers come between");
     assert_eq!(bench.sent(), b"abcklm");
     bench.segment(Segment { time_ns: 4, ..data(13, b"nopqrst") });
     assert_eq!(bench.sent(), b"abcklmnopqrstuvw");
@@ -325,4 +326,68 @@ fn buffers_of_small_segments_do_not_keep_large_ones_out() {
     assert!(pool.used_bytes() <= 10_000 && pool.hold(0, None, 0, &[3; 5_001]).is_none());
     pool.release(large);
     assert_eq!(pool.count(), 0);
+}
+
+#[test]
+fn many_small_segments_count_for_more_than_their_bytes() {
+    let mut pool = HeldPool::new(1 << 20);
+    let held: Vec<_> = (0..1 << 20).map_while(|number| pool.hold(number, None, 0, &[1])).collect();
+    assert!((2_000..3_000).contains(&held.len()), "{}", held.len());
+    held.into_iter().for_each(|index| pool.release(index));
+    assert!(pool.hold(0, None, 0, &[1; 1_000]).is_some(), "they leave room for others");
+}
+
+#[test]
+fn buffers_that_nobody_needs_go() {
+    let mut pool = HeldPool::new(1 << 20);
+    let held = pool.hold(0, None, 0, &[1; 1_000]).expect("there is room");
+    (0..10).for_each(|_| pool.give_spare(Vec::with_capacity(1_000)));
+    pool.tidy();
+    assert_eq!(pool.get(held).bytes.len(), 1_000, "what is held stays");
+    pool.release(held);
+    // Of ten spare buffers four are needed.
+    let taken: Vec<_> = (0..4).map(|_| pool.take_spare()).collect();
+    assert!(taken.iter().all(|buffer| buffer.capacity() == 1_000));
+    taken.into_iter().for_each(|buffer| pool.give_spare(buffer));
+    pool.tidy();
+    assert_eq!((pool.used_bytes(), pool.count()), (0, 0));
+    assert_eq!((0..10).filter(|_| pool.take_spare().capacity() > 0).count(), 4);
+    let again = pool.hold(7, None, 0, b"again").expect("there is room");
+    assert_eq!((pool.get(again).sequence, &pool.get(again).bytes[..], pool.count()), (7, &b"again"[..], 1));
+}
+
+fn fragment(offset_bytes: u32, more: bool, data: &[u8], time_ns: i64) -> Fragment<'_> {
+    Fragment { offset_bytes, more, data, packets: 1, counted: 1, frame_bytes: 0, time_ns }
+}
+
+#[test]
+fn large_datagrams_leave_little_memory() {
+    let mut fragments = Fragments::new(FragmentLimits::default());
+    let (data, mut datagram) = (vec![1; 60_000], Vec::new());
+    for key in 0..500_u64 {
+        let (outcome, _) = fragments.add(key, key, &fragment(0, true, &data, 0), &mut datagram);
+        assert_eq!(outcome, Outcome::Kept);
+    }
+    assert!(fragments.kept().0 >= 500 * 60_000);
+    assert_eq!(fragments.expire(i64::MAX), 500);
+    assert!(fragments.is_empty() && fragments.kept().0 <= 256 << 10, "{:?}", fragments.kept());
+    // And the slots are as good as before.
+    fragments.add(1, 1, &fragment(0, true, b"12345678", 0), &mut datagram);
+    let (outcome, _) = fragments.add(1, 1, &fragment(8, false, b"9", 0), &mut datagram);
+    assert!(matches!(outcome, Outcome::Complete(_)));
+    assert_eq!(datagram, b"123456789");
+}
+
+#[test]
+fn datagrams_behind_one_that_stays_incomplete_leave_nothing() {
+    let mut fragments = Fragments::new(FragmentLimits::default());
+    let mut datagram = Vec::new();
+    fragments.add(0_u64, 0, &fragment(0, true, b"12345678", 0), &mut datagram);
+    for key in 1..100_000_u64 {
+        fragments.add(key, key, &fragment(0, true, b"12345678", 1), &mut datagram);
+        fragments.add(key, key, &fragment(8, false, b"9", 1), &mut datagram);
+        assert_eq!(fragments.len(), 1);
+    }
+    assert!(fragments.kept().1 <= 4096, "{:?}", fragments.kept());
+    assert_eq!((fragments.clear(), fragments.len()), (1, 0));
 }

@@ -73,3 +73,20 @@ stop() {
     tries=$((tries - 1))
   done
 }
+
+# make_certificates: in tls/ of the current folder, an authority (ca.pem), a server's certificate for localhost, and a client's;
+# each with its key, and both in one file with the ending pem.
+make_certificates() {
+  [ -s tls/client.pem ] && return
+  mkdir -p tls
+  (
+    cd tls || exit
+    openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.pem -days 3650 -subj "/CN=wirebeat test CA"
+    for name in server client; do
+      openssl req -newkey rsa:2048 -nodes -keyout $name.key -out $name.csr -subj "/CN=localhost"
+      printf 'subjectAltName=DNS:localhost,IP:127.0.0.1\n' >extensions
+      openssl x509 -req -in $name.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 3650 -extfile extensions -out $name.crt
+      cat $name.key $name.crt >$name.pem
+    done
+  ) 2>tls/openssl.log
+}

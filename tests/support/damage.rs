@@ -32,6 +32,14 @@ impl Capture {
         Capture { link: self.link, frames: self.frames.iter().filter(sends).cloned().collect() }
     }
 
+    /// The place of the first frame of an end that carries something.
+    pub fn first_from(&self, sender: Sender) -> Option<usize> {
+        self.frames.iter().position(|frame| {
+            let carries = !self.is_ethernet() || frame.segment().is_none_or(|segment| segment.payload > 0);
+            carries && self.key(frame).is_some_and(|(_, orientation)| orientation == sender)
+        })
+    }
+
     /// Frames before a place, and so many bytes of the one there.
     pub fn ended_in(&self, place: usize, bytes: usize) -> Capture {
         let mut result = Capture { link: self.link, frames: self.frames[..=place].to_vec() };

@@ -53,7 +53,11 @@ pub fn pci_network_devices() -> io::Result<Vec<PciNetworkDevice>> {
     pci_network_devices_below(Path::new("/sys/bus/pci/devices"))
 }
 
-fn pci_network_devices_below(directory: &Path) -> io::Result<Vec<PciNetworkDevice>> {
+/// The same of the devices whose folders are in `directory`.
+///
+/// # Errors
+/// When it is there and cannot be read.
+pub fn pci_network_devices_below(directory: &Path) -> io::Result<Vec<PciNetworkDevice>> {
     let entries = match fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

@@ -11,9 +11,9 @@ use dpdk_sys::{
 };
 
 use super::inlet::{FileInlets, Inlet, Stamps};
-use super::kernel;
 use super::replay::{Feed, ReplayPlan};
 use super::{BURST, DpdkSource, Ending, Fleet, WallClock};
+use super::{generator, kernel};
 use crate::capture::{Pressure, SourceStatistics};
 
 /// Packets a ring between two workers holds.
@@ -38,6 +38,8 @@ pub struct HardwarePlan {
     pub pressure: Pressure,
     /// CPUs of the workers, one set each; empty leaves them unbound.
     pub cpus: Vec<CpuSet>,
+    /// CPUs that the process may use.
+    pub cpu_count: usize,
 }
 
 /// One port.
@@ -66,11 +68,14 @@ pub struct MemoryPlan {
 
 /// What runs. The sources are with the workers.
 pub struct Hardware {
-    eal: Eal,
+    pub(super) eal: Eal,
     ports: Vec<Port>,
+    /// Of a generator.
+    pub(super) senders: Vec<Port>,
+    pub(super) rings: Vec<ring::Producer>,
     /// Places of the ports that were made promiscuous and were not so before.
     made_promiscuous: Vec<usize>,
-    pool: Mempool,
+    pub(super) pool: Mempool,
     feeds: Vec<Feed>,
 }
 
@@ -101,8 +106,15 @@ impl Hardware {
         let mbufs = plan.mbufs();
         let eal = start_eal(plan, mbufs)?;
         let pool = create_pool(&eal, plan, mbufs)?;
-        let mut hardware =
-            Hardware { eal: eal.share(), ports: Vec::new(), made_promiscuous: Vec::new(), pool, feeds: Vec::new() };
+        let mut hardware = Hardware {
+            eal: eal.share(),
+            ports: Vec::new(),
+            senders: Vec::new(),
+            rings: Vec::new(),
+            made_promiscuous: Vec::new(),
+            pool,
+            feeds: Vec::new(),
+        };
         let sources = hardware.open(plan).and_then(|inlets| hardware.sources(plan, inlets));
         match sources {
             Ok(sources) => Ok((hardware, sources)),
@@ -130,6 +142,15 @@ impl Hardware {
                 let field = TimestampField::register(&self.eal).map_err(|error| error.to_string())?;
                 queues.iter().for_each(|queue| inlets.stamps.add_replay(queue.port(), field));
                 queues.into_iter().for_each(|queue| inlets.add_live(Inlet::new(queue, filter.clone())));
+                continue;
+            }
+            if device.name == generator::RING {
+                let (queues, rings) = generator::open_ring(&self.eal, plan.workers, self.pool, &mut self.ports)?;
+                self.rings.extend(rings);
+                let field = TimestampField::register(&self.eal).map_err(|error| error.to_string())?;
+                queues.iter().for_each(|queue| inlets.stamps.add_replay(queue.port(), field));
+                queues.into_iter().for_each(|queue| inlets.add_live(Inlet::new(queue, filter.clone())));
+                inlets.any_live = true;
                 continue;
             }
             let queues = self.open_port(device, plan.workers)?;
@@ -266,7 +287,8 @@ impl Hardware {
             feed.stop()?;
         }
         self.leave_promiscuous();
-        for mut port in self.ports.drain(..) {
+        self.rings.clear();
+        for mut port in self.ports.drain(..).chain(self.senders.drain(..)) {
             port.stop().map_err(|error| error.to_string())?;
             port.close().map_err(|error| error.to_string())?;
         }
@@ -302,25 +324,33 @@ impl HardwarePlan {
         self.memory.mbufs.unwrap_or(wanted.max(8192))
     }
 
+    /// Megabytes of huge pages that the run needs.
+    pub fn memory_megabytes(&self) -> u32 {
+        self.sized(self.mbufs()).0
+    }
+
     /// EAL's memory: huge pages where enough are free. With its size in megabytes, for the pool and the rings.
     fn memory(&self, mbufs: u32) -> (Memory, u32) {
+        let (huge, ordinary) = self.sized(mbufs);
+        match Memory::detect(huge) {
+            memory @ Memory::HugePages { .. } => (memory, huge),
+            Memory::OrdinaryPages { .. } => (Memory::OrdinaryPages { megabytes: ordinary }, ordinary),
+        }
+    }
+
+    /// Megabytes in huge pages, and in ordinary ones.
+    fn sized(&self, mbufs: u32) -> (u32, u32) {
         let buffer = u64::from(self.memory.data_bytes) + u64::from(Mempool::HEADROOM_BYTES) + MBUF_OVERHEAD_BYTES;
         let megabytes = |buffer_bytes: u64| {
             let bytes = u64::from(mbufs) * buffer_bytes * 9 / 8 + (64 << 20);
             self.memory.megabytes.unwrap_or((bytes >> 20) as u32)
         };
-        let huge = megabytes(buffer);
-        match Memory::detect(huge) {
-            memory @ Memory::HugePages { .. } => (memory, huge),
-            Memory::OrdinaryPages { .. } => {
-                // A buffer does not lie across pages, unless it is larger than one.
-                let ordinary = megabytes(match PAGE_BYTES / buffer {
-                    0 => buffer.next_multiple_of(PAGE_BYTES),
-                    buffers => PAGE_BYTES / buffers,
-                });
-                (Memory::OrdinaryPages { megabytes: ordinary }, ordinary)
-            }
-        }
+        // A buffer does not lie across ordinary pages, unless it is larger than one.
+        let ordinary = match PAGE_BYTES / buffer {
+            0 => buffer.next_multiple_of(PAGE_BYTES),
+            buffers => PAGE_BYTES / buffers,
+        };
+        (megabytes(buffer), megabytes(ordinary))
     }
 }
 
@@ -341,7 +371,7 @@ fn start_eal(plan: &HardwarePlan, mbufs: u32) -> Result<Eal, String> {
         ));
     }
     let mut pci = false;
-    for device in plan.devices.iter().filter(|device| device.replay.is_none()) {
+    for device in plan.devices.iter().filter(|device| device.replay.is_none() && device.name != generator::RING) {
         if is_pci_address(&device.name) {
             pci = true;
             arguments = arguments.allow_device(&device.name);
@@ -368,7 +398,7 @@ fn create_pool(eal: &Eal, plan: &HardwarePlan, mbufs: u32) -> Result<Mempool, St
         cache: CACHE_MBUFS.min(mbufs / 8),
         data_bytes: plan.memory.data_bytes,
         socket: None,
-        handler: match usize::from(plan.workers) < std::thread::available_parallelism().map_or(1, |count| count.get()) {
+        handler: match usize::from(plan.workers) < plan.cpu_count {
             true => MempoolHandler::Default,
             false => MempoolHandler::RelaxedTail,
         },

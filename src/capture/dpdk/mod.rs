@@ -6,11 +6,13 @@
 
 #![allow(unsafe_code)]
 
+mod generator;
 mod hardware;
 mod inlet;
 mod kernel;
 mod replay;
 
+pub use generator::{Frames, Generator, GeneratorPlan, RING, Sent};
 pub use hardware::{Device, Hardware, HardwarePlan, MemoryPlan, PortReport, is_finite_file};
 pub use replay::{ReplayPace, ReplayPlan};
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
-//! What several outputs have in common: queue, retries, format strings, rules, TLS, codec.
+//! What several outputs have in common: retries, format strings, rules, TLS, codec.
 
 use std::time::Duration;
 
 use super::{Html, Known, QueueOptions};
 use crate::config::{ConfigError, Section};
-use crate::outputs::console::Layout;
 use crate::outputs::format_string::{Fields, FormatString};
+use crate::outputs::pretty::Layout;
 use crate::outputs::secret::Secret;
-use crate::outputs::selector::{Letters, Rule, Selector};
+use crate::outputs::selector::{Letters, Rule, Selector, When};
 use crate::outputs::shipper::ShipperOptions;
-use crate::outputs::tls::{Pem, TlsOptions, TlsVersion, Verification};
+use crate::outputs::socks::{Resolver, SocksProxy};
+use crate::outputs::tls::{Fingerprint, Pem, TlsOptions, TlsVersion, Verification};
+use crate::processors::condition::Condition;
 
 /// Largest batch that may be asked for.
 pub const MAXIMUM_BULK: i64 = 1_000_000;
@@ -31,31 +33,6 @@ impl Fields for Known<'_> {
     fn time_ns(&self) -> Option<i64> {
         None
     }
-}
-
-/// `queue` under the output or at the root.
-pub fn read_queue(root: &Section<'_>, output: &Section<'_>) -> Result<QueueOptions, ConfigError> {
-    let own = output.section("queue")?;
-    let shared = root.section("queue")?;
-    let mut queue = QueueOptions::default();
-    let Some(section) = own.or(shared) else { return Ok(queue) };
-    if let Some(disk) = section.section("disk")?
-        && disk.enabled()?
-    {
-        return Err(disk.refuse("the disk queue is not built yet; without it events wait in memory (queue.mem)"));
-    }
-    let Some(memory) = section.section("mem")? else { return Ok(queue) };
-    if !memory.enabled()? {
-        return Ok(queue);
-    }
-    queue.events = memory.unsigned("events", 32..=100_000_000)?;
-    if let Some(events) = memory.unsigned("flush.min_events", 0..=100_000_000)? {
-        queue.flush_min_events = usize::try_from(events).unwrap_or(usize::MAX);
-    }
-    if let Some(timeout) = memory.duration("flush.timeout")? {
-        queue.flush_timeout = timeout;
-    }
-    Ok(queue)
 }
 
 /// `max_retries` and `backoff`; what a local output has no word for stays as it is in `options`.
@@ -104,6 +81,24 @@ pub fn read_workers(section: &Section<'_>) -> Result<usize, ConfigError> {
     Ok(workers.or(worker).and_then(|count| usize::try_from(count).ok()).unwrap_or(1))
 }
 
+/// A duration above zero.
+pub fn read_positive(section: &Section<'_>, key: &str) -> Result<Option<Duration>, ConfigError> {
+    match section.duration(key)? {
+        Some(duration) if duration.is_zero() => {
+            Err(section.refuse_key(key, "found 0, expected a duration such as 30s"))
+        }
+        other => Ok(other),
+    }
+}
+
+/// `proxy_url` and `proxy_use_local_resolver` of the outputs that go through a SOCKS proxy.
+pub fn read_proxy(section: &Section<'_>) -> Result<Option<SocksProxy>, ConfigError> {
+    let resolver =
+        if section.boolean("proxy_use_local_resolver")?.unwrap_or(false) { Resolver::Local } else { Resolver::Proxy };
+    let Some(url) = section.string("proxy_url")?.filter(|url| !url.is_empty()) else { return Ok(None) };
+    SocksProxy::parse(&url, resolver).map(Some).map_err(|error| section.refuse_key("proxy_url", error))
+}
+
 /// A format string, with what is known from the start filled in.
 pub fn read_format(section: &Section<'_>, key: &str, known: &Known<'_>) -> Result<Option<FormatString>, ConfigError> {
     let Some(text) = section.string(key)? else { return Ok(None) };
@@ -120,10 +115,11 @@ pub fn read_selector(
 ) -> Result<Selector, ConfigError> {
     let mut selector = Selector { fallback: read_format(section, name, known)?, letters, ..Selector::default() };
     for rule in section.list(rules)? {
-        if rule.has("when") {
-            return Err(rule.refuse_key("when", format!("conditions in {rules} are not built yet")));
-        }
         selector.rules.push(Rule {
+            when: match rule.section("when")? {
+                Some(when) => When::Read(Condition::read(&when)?),
+                None => When::Always,
+            },
             format: read_format(&rule, name, known)?
                 .ok_or_else(|| rule.refuse(format!("this rule of {rules} has no {name}")))?,
             mappings: rule.string_map("mappings")?.unwrap_or_default(),
@@ -139,7 +135,7 @@ pub fn read_tls(section: &Section<'_>) -> Result<Option<TlsOptions>, ConfigError
     if !ssl.enabled()? {
         return Ok(None);
     }
-    for key in ["ca_sha256", "ca_trusted_fingerprint", "cipher_suites", "curve_types", "key_passphrase_path"] {
+    for key in ["ca_sha256", "cipher_suites", "curve_types", "key_passphrase_path"] {
         if ssl.has(key) {
             return Err(ssl.refuse_key(key, "this is not built yet, and without it connections would be less safe"));
         }
@@ -165,10 +161,18 @@ pub fn read_tls(section: &Section<'_>) -> Result<Option<TlsOptions>, ConfigError
         (Some(_), None) => return Err(ssl.refuse_key("certificate", "there is a certificate, but no key")),
         (None, Some(_)) => return Err(ssl.refuse_key("key", "there is a key, but no certificate")),
     };
+    let trusted_fingerprint = match ssl.string("ca_trusted_fingerprint")?.filter(|text| !text.is_empty()) {
+        Some(text) => Some(Fingerprint::parse(&text).ok_or_else(|| {
+            let found = format!("found {text:?}, expected the SHA-256 of a certificate in 64 hexadecimal digits");
+            ssl.refuse_key("ca_trusted_fingerprint", found)
+        })?),
+        None => None,
+    };
     let authorities = ssl.strings("certificate_authorities")?.unwrap_or_default();
     Ok(Some(TlsOptions {
         verification: verification.unwrap_or_default(),
         authorities: authorities.into_iter().map(Pem::from_setting).collect(),
+        trusted_fingerprint,
         identity,
         key_passphrase: ssl.string("key_passphrase")?.map(Secret::from),
         versions: read_versions(&ssl)?,

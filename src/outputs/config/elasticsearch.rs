@@ -6,15 +6,17 @@ use std::time::Duration;
 use serde_json::{Map, Value as Json};
 
 use super::common::{
-    nanoseconds, read_backoff, read_bulk, read_format, read_queue, read_retries, read_selector, read_tls, read_workers,
+    nanoseconds, read_backoff, read_bulk, read_format, read_retries, read_selector, read_tls, read_workers,
     refuse_kerberos,
 };
+use super::queue::read_queue;
 use super::{Html, JsonOptions, Known, OutputKind, OutputSettings, QueueOptions, RawIndex, Routing};
 use crate::config::{ConfigError, Node, Section, Value};
 use crate::event::json::Metadata;
+use crate::outputs::batch_sink::HostBalance;
 use crate::outputs::elasticsearch::{
-    Authentication, ElasticsearchOptions, Endpoint, ExistingTemplate, HostBalance, IndexName, ProxyChoice,
-    TemplateOptions, parse_host,
+    Authentication, ElasticsearchOptions, Endpoint, ExistingTemplate, IndexName, ProxyChoice, TemplateOptions,
+    parse_host,
 };
 use crate::outputs::format_string::FormatString;
 use crate::outputs::secret::Secret;
@@ -60,6 +62,7 @@ pub fn read(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Res
     refuse_dead_letters(section)?;
     let html = if section.boolean("escape_html")?.unwrap_or(false) { Html::Escaped } else { Html::Plain };
     let routing = Routing {
+        beat: None,
         raw_index: RawIndex::IsDestination,
         destination: indices.needs_fields().then_some(indices),
         pipeline: (options.pipeline.is_none() && (pipelines.needs_fields() || pipelines.fallback.is_some()))
@@ -252,9 +255,9 @@ fn read_preset(section: &Section<'_>) -> Result<Option<Preset>, ConfigError> {
             bulk_max_size,
             workers,
             queue: QueueOptions {
-                events: None,
                 flush_min_events: min_events,
                 flush_timeout: Duration::from_secs(flush),
+                ..QueueOptions::default()
             },
             idle_connection_timeout: Duration::from_secs(idle),
             backoff: backoff.map(|(initial, maximum)| (Duration::from_secs(initial), Duration::from_secs(maximum))),
@@ -295,7 +298,8 @@ impl Preset {
         options.workers = self.workers;
         options.compression_level = 1;
         options.idle_connection_timeout = self.idle_connection_timeout;
-        *queue = self.queue;
+        // What Packetbeat has no word for stays.
+        *queue = QueueOptions { overload: queue.overload, max_bytes: queue.max_bytes, ..self.queue };
         if let Some((initial, maximum)) = self.backoff {
             (options.backoff_initial, options.backoff_maximum) = (initial, maximum);
             (shipper.backoff_initial_ns, shipper.backoff_maximum_ns) = (nanoseconds(initial), nanoseconds(maximum));

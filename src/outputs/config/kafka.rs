@@ -2,16 +2,17 @@
 //! `output.kafka`.
 
 use super::common::{
-    nanoseconds, read_bulk, read_codec, read_format, read_queue, read_retries, read_selector, read_tls, refuse_kerberos,
+    nanoseconds, read_bulk, read_codec, read_format, read_retries, read_selector, read_tls, refuse_kerberos,
 };
+use super::queue::read_queue;
 use super::{JsonOptions, Known, OutputKind, OutputSettings, RawIndex, Routing};
 use crate::config::{ConfigError, Section};
 use crate::event::json::Metadata;
-use crate::outputs::console::Layout;
 use crate::outputs::format_string::FormatString;
 use crate::outputs::kafka::{
     Acknowledgement, Compression, Credentials, KafkaOptions, MetadataScope, Partitioner, SaslMechanism, TopicName,
 };
+use crate::outputs::pretty::Layout;
 use crate::outputs::selector::Letters;
 use crate::outputs::shipper::ShipperOptions;
 
@@ -53,6 +54,7 @@ pub fn read(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Res
         None => FormatString::parse(DEFAULT_KEY).ok(),
     };
     let routing = Routing {
+        beat: None,
         raw_index: RawIndex::Ignored,
         destination: selector.needs_fields().then_some(selector),
         pipeline: None,
@@ -93,6 +95,10 @@ fn read_protocol(section: &Section<'_>, options: &mut KafkaOptions) -> Result<()
         options.client_id = client_id;
     }
     options.tls = read_tls(section)?;
+    if options.tls.as_ref().is_some_and(|tls| tls.trusted_fingerprint.is_some()) {
+        let message = "librdkafka knows no fingerprints, name the authority in ssl.certificate_authorities";
+        return Err(section.refuse_key("ssl.ca_trusted_fingerprint", message));
+    }
     let mechanism = section.choice(
         "sasl.mechanism",
         &[

@@ -3,13 +3,15 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::common::{nanoseconds, read_codec, read_queue};
+use super::common::{nanoseconds, read_codec};
+use super::queue::read_queue;
 use super::{JsonOptions, Known, OutputKind, OutputSettings, Routing};
 use crate::config::{ConfigError, Section};
 use crate::event::json::Metadata;
-use crate::outputs::console::{ConsoleOptions, Layout};
+use crate::outputs::console::ConsoleOptions;
 use crate::outputs::file::{EarlierFile, FileOptions, NUMBER_OF_FILES};
 use crate::outputs::format_string::{Fields, FormatString};
+use crate::outputs::pretty::Layout;
 use crate::outputs::shipper::ShipperOptions;
 
 pub fn read_file(root: &Section<'_>, section: &Section<'_>, known: &Known<'_>) -> Result<OutputSettings, ConfigError> {
@@ -54,16 +56,11 @@ pub fn read_console(root: &Section<'_>, section: &Section<'_>) -> Result<OutputS
     settings(root, section, OutputKind::Console(options), JsonOptions { metadata: Metadata::Written, html })
 }
 
-pub fn discard(section: &Section<'_>) -> OutputSettings {
+pub fn discard(root: &Section<'_>, section: &Section<'_>) -> Result<OutputSettings, ConfigError> {
+    let json = JsonOptions { metadata: Metadata::Written, html: super::Html::Plain };
+    let settings = settings(root, section, OutputKind::Discard, json);
     section.ignore_rest();
-    OutputSettings {
-        kind: OutputKind::Discard,
-        shipper: local_shipper(),
-        queue: super::QueueOptions::default(),
-        routing: Routing::default(),
-        json: JsonOptions { metadata: Metadata::Written, html: super::Html::Plain },
-        warnings: Vec::new(),
-    }
+    settings
 }
 
 fn settings(

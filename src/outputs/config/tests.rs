@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
+use std::time::Duration;
+
 use super::*;
 use crate::config::Configuration;
-use crate::outputs::console::Layout;
-use crate::outputs::elasticsearch::{Authentication, ExistingTemplate, HostBalance, IndexName, ProxyChoice};
+use crate::outputs::batch_sink::{Backoff, HostBalance};
+use crate::outputs::elasticsearch::{Authentication, ExistingTemplate, IndexName, ProxyChoice};
 use crate::outputs::file::EarlierFile;
 use crate::outputs::format_string::Fields;
 use crate::outputs::kafka::{Acknowledgement, Compression, MetadataScope, Partitioner, SaslMechanism, TopicName};
+use crate::outputs::logstash::Start;
+use crate::outputs::pretty::Layout;
+use crate::outputs::queue::{DiskOptions, Overload};
+use crate::outputs::redis::{DataType, KeyName};
+use crate::outputs::socks::Resolver;
 use crate::outputs::tls::{Pem, TlsVersion, Verification};
 
 const KNOWN: Known<'static> = Known { version: "9.6.0", name: "sensor" };
@@ -54,8 +61,6 @@ fn exactly_one_output_is_enabled() {
             "output.file.path: /x\noutput.console.pretty: true",
             "packetbeat.yml:2: output.console: two outputs are enabled, file and console",
         ),
-        ("output.logstash.hosts: [a]", "packetbeat.yml:1: output.logstash: the output logstash is not built yet"),
-        ("output.redis.hosts: [a]", "the output redis is not built yet"),
         ("output.elastic.hosts: [a]", "packetbeat.yml:1: output.elastic: there is no output \"elastic\""),
         ("output.console: yes", "output.console: expected a map"),
     ] {
@@ -117,8 +122,8 @@ fn wrong_settings_are_refused_with_their_place() {
             "setup.template.json.enabled: this is not built yet",
         ),
         (
-            "output.elasticsearch: {hosts: [a], indices: [{index: b, when.contains.x: y}]}",
-            "output.elasticsearch.indices.0.when: conditions",
+            "output.elasticsearch: {hosts: [a], indices: [{index: b, when.likes.x: y}]}",
+            "indices.0.when: found likes, expected a condition",
         ),
         ("output.elasticsearch: {hosts: [a], indices: [{default: b}]}", "has no index"),
         (
@@ -130,12 +135,22 @@ fn wrong_settings_are_refused_with_their_place() {
         ("output.elasticsearch: {hosts: [a], ssl.supported_protocols: [TLSv1.1]}", "only TLSv1.2 and TLSv1.3"),
         (
             "output.elasticsearch: {hosts: [a], ssl.ca_trusted_fingerprint: ab}",
-            "ssl.ca_trusted_fingerprint: this is not built yet",
+            "ssl.ca_trusted_fingerprint: found \"ab\", expected the SHA-256 of a certificate in 64 hexadecimal digits",
         ),
         ("output.elasticsearch: {hosts: [a], ssl.renegotiation: freely}", "renegotiates never"),
         ("output.elasticsearch: {hosts: [a], ssl.verification_mode: some}", "verification_mode"),
         ("output.elasticsearch: {hosts: [a], proxy_url: 'socks5://p'}", "URL of an HTTP proxy"),
-        ("output.elasticsearch: {hosts: [a], queue.disk.max_size: 10GB}", "the disk queue is not built yet"),
+        ("output.console.queue.disk.path: /q", "queue.disk.max_size: the disk queue needs a size"),
+        ("output.console: {queue.disk.max_size: 9MB}", "max_size: found 9000000 bytes, expected at least 10MB"),
+        ("output.console: {}\nqueue.disk: {max_size: 10MB, segment_size: 900KB}", "segment_size: found 900000 bytes"),
+        ("output.console: {}\nqueue.disk: {max_size: 10MB, segment_size: 6MB}", "expected at most half of max_size"),
+        ("output.console: {}\nqueue.disk: {max_size: 10MB, retry_interval: 1m}", "expected at least retry_interval"),
+        ("output.console: {}\nqueue: {mem.events: 32, disk.max_size: 10MB}", "two queues are enabled, mem and disk"),
+        ("output.console: {}\nwirebeat.queue.overload: spool", "overload: spool needs queue.disk"),
+        (
+            "output.console: {}\nwirebeat.queue.overload: later",
+            "overload: found \"later\", expected one of drop_newest",
+        ),
         ("output.elasticsearch.hosts: [a]\ncloud.id: x", "cloud.id: cloud ids are not built yet"),
         (
             "output.elasticsearch.hosts: [a]\nqueue.mem.events: 3",
@@ -153,6 +168,10 @@ fn wrong_settings_are_refused_with_their_place() {
         ("output.kafka: {hosts: [a], topic: t, sasl.mechanism: GSSAPI}", "sasl.mechanism"),
         ("output.kafka: {hosts: [a], topic: t, headers: [{key: a, value: b}]}", "headers of Kafka messages"),
         ("output.kafka: {hosts: [a], topic: t, codec.json.local_time: true}", "times are always UTC"),
+        (
+            "output.kafka: {hosts: [a], topic: t, ssl.ca_trusted_fingerprint: 00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff}",
+            "ssl.ca_trusted_fingerprint: librdkafka knows no fingerprints",
+        ),
     ] {
         let configuration = Configuration::from_text("packetbeat.yml", text).unwrap();
         let result = read(&configuration.root(), &KNOWN);
@@ -249,7 +268,6 @@ setup.template:
     assert_eq!(settings.shipper.backoff_maximum_ns, 3_000_000_000);
     assert_eq!(settings.shipper.flush_interval_ns, 1_000_000_000);
     assert_eq!((settings.queue.events, settings.queue.flush_min_events), (Some(64), 32));
-    assert!(settings.warnings.iter().any(|text| text.starts_with("queue.mem.events: 64 has no effect")));
     assert_eq!(options.flush_min_events, 32);
     assert_eq!(settings.routing.destination, None);
 }
@@ -398,12 +416,125 @@ fn file_and_console_options() {
 }
 
 #[test]
+fn logstash_has_packetbeats_defaults_and_options() {
+    let OutputKind::Logstash(options) = read_text("output.logstash.hosts: [a]").unwrap().kind else { panic!() };
+    assert_eq!(
+        (options.hosts[0].to_string().as_str(), options.balance, options.workers),
+        ("a:5044", HostBalance::One, 1)
+    );
+    assert_eq!((options.pipelining, options.bulk_max_size, options.start), (2, 2048, Start::Full));
+    assert_eq!((options.compression_level, options.timeout), (3, Duration::from_secs(30)));
+    assert_eq!((options.time_to_live, options.backoff), (None, Backoff::default()));
+    assert!(options.tls.is_none() && options.proxy.is_none());
+    let text = "output.logstash: {hosts: ['a:1', '[::1]:2'], loadbalance: true, worker: 3, pipelining: 0, bulk_max_size: 7, \
+         slow_start: true, compression_level: 0, timeout: 5s, max_retries: -1, ttl: 1m, backoff: {init: 2s, max: 9s}, \
+         escape_html: true, index: 'i-%{[agent.version]}', proxy_url: 'socks5://u:secret@p:9', \
+         proxy_use_local_resolver: true, ssl.verification_mode: none, queue.mem.flush.min_events: 5}";
+    let settings = read_text(text).unwrap();
+    assert_eq!((settings.name(), settings.shipper.max_retries), ("logstash", None));
+    assert_eq!(settings.routing.beat.as_deref(), Some("i-9.6.0"));
+    assert_eq!(settings.json, JsonOptions { metadata: Metadata::Written, html: Html::Escaped });
+    let OutputKind::Logstash(options) = settings.kind else { panic!() };
+    assert_eq!(options.hosts.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a:1", "[::1]:2"]);
+    assert_eq!((options.balance, options.workers, options.pipelining), (HostBalance::All, 3, 0));
+    assert_eq!((options.bulk_max_size, options.flush_min_events, options.start), (7, 5, Start::Slow));
+    assert_eq!((options.compression_level, options.timeout), (0, Duration::from_secs(5)));
+    assert_eq!(options.time_to_live, Some(Duration::from_secs(60)));
+    assert_eq!(options.backoff, Backoff { initial: Duration::from_secs(2), maximum: Duration::from_secs(9) });
+    assert_eq!(options.tls.unwrap().verification, Verification::None);
+    let proxy = options.proxy.unwrap();
+    assert_eq!((proxy.host.to_string().as_str(), proxy.resolver), ("p:9", Resolver::Local));
+}
+
+#[test]
+fn redis_has_packetbeats_defaults_and_options() {
+    let settings = read_text("output.redis.hosts: [a]").unwrap();
+    assert_eq!(settings.routing, Routing::default());
+    let OutputKind::Redis(options) = settings.kind else { panic!() };
+    assert_eq!((options.hosts[0].host.to_string().as_str(), options.balance), ("a:6379", HostBalance::All));
+    assert_eq!((options.key, options.data_type), (KeyName::Constant("packetbeat".into()), DataType::List));
+    assert_eq!((options.database, options.workers, options.bulk_max_size), (0, 1, 2048));
+    assert_eq!((options.timeout, options.backoff), (Duration::from_secs(5), Backoff::default()));
+    assert!(options.password.is_none() && options.username.is_none() && options.tls.is_none());
+    let text = "output.redis: {hosts: ['rediss://:secret@a:1', b], key: 'k-%{[agent.version]}-%{+yyyy}', datatype: channel, \
+         db: 3, username: u, password: secret, loadbalance: false, workers: 2, timeout: 1s, max_retries: 9, \
+         backoff: {init: 2s, max: 9s}, bulk_max_size: 7, proxy_url: 'socks5://p', codec.json: {escape_html: true, pretty: true}, \
+         ssl.enabled: true}";
+    let settings = read_text(text).unwrap();
+    assert_eq!((settings.name(), settings.shipper.max_retries), ("redis", Some(9)));
+    assert_eq!(settings.json, JsonOptions { metadata: Metadata::Written, html: Html::Escaped });
+    let OutputKind::Redis(options) = settings.kind else { panic!() };
+    assert_eq!(options.key.at(0).as_deref(), Some("k-9.6.0-1970"));
+    assert_eq!((options.data_type, options.database, options.username.as_deref()), (DataType::Channel, 3, Some("u")));
+    assert_eq!((options.balance, options.workers, options.bulk_max_size), (HostBalance::One, 2, 7));
+    assert_eq!((options.hosts[1].host.to_string().as_str(), options.layout), ("b:6379", Layout::Pretty));
+    assert!(options.tls.is_some() && options.proxy.is_some());
+    let named = |text: &str| {
+        let settings = read_text(text).unwrap();
+        let OutputKind::Redis(options) = settings.kind else { panic!() };
+        (options.key, settings.routing.destination.is_some())
+    };
+    let constant = |name: &str| KeyName::Constant(name.into());
+    assert_eq!(named("output.redis: {hosts: [a], index: old}"), (constant("old"), false));
+    assert_eq!(named("output.redis: {hosts: [a], index: old, key: new}"), (constant("new"), false));
+    assert_eq!(named("output.redis: {hosts: [a], key: '%{[type]}'}"), (KeyName::None, true));
+    let rules = "output.redis: {hosts: [a], key: k, keys: [{key: dns, when.equals.type: dns}, {key: '%{[x]}', mappings: {a: b}, default: c}]}";
+    assert_eq!(named(rules), (constant("k"), true));
+    let selector = read_text(rules).unwrap().routing.destination.unwrap();
+    assert_eq!((selector.rules.len(), selector.condition_names()), (2, vec!["type".to_owned()]));
+}
+
+#[test]
+fn wrong_settings_of_logstash_and_redis_are_refused_with_their_place() {
+    for (text, expected) in [
+        (
+            "output.logstash.hosts: []",
+            "packetbeat.yml:1: output.logstash.hosts: the logstash output needs at least one host",
+        ),
+        (
+            "output.logstash.hosts: ['a:x']",
+            "output.logstash.hosts: found \"a:x\", expected a host such as localhost:5044",
+        ),
+        (
+            "output.logstash: {hosts: [a], compression_level: 10}",
+            "compression_level: found 10, expected an integer from 0 to 9",
+        ),
+        ("output.logstash: {hosts: [a], pipelining: -1}", "pipelining: found -1, expected"),
+        ("output.logstash: {hosts: [a], timeout: 0}", "timeout: found 0, expected a duration"),
+        ("output.logstash: {hosts: [a], ttl: soon}", "ttl: found \"soon\", expected a duration"),
+        (
+            "output.logstash: {hosts: [a], index: '%{[type]}'}",
+            "index: found \"%{[type]}\", expected a name that depends on no event",
+        ),
+        ("output.logstash: {hosts: [a], proxy_url: 'http://p'}", "proxy_url: expected the URL of a SOCKS proxy"),
+        ("output.logstash: {hosts: [a], backoff: {init: 9s, max: 1s}}", "backoff.max: found 1s, expected at least"),
+        ("output.redis.hosts: []", "packetbeat.yml:1: output.redis.hosts: the redis output needs at least one host"),
+        ("output.redis.hosts: ['redis://a/3']", "output.redis.hosts: expected a URL such as redis://localhost:6379"),
+        ("output.redis: {hosts: [a], datatype: set}", "datatype: found \"set\", expected one of"),
+        ("output.redis: {hosts: [a], db: -1}", "db: found -1, expected"),
+        ("output.redis: {hosts: [a], username: u}", "username: there is a username for a:6379, but no password"),
+        ("output.redis: {hosts: [a], key: '%{['}", "output.redis.key: found \"%{[\""),
+        ("output.redis: {hosts: [a], keys: [{when.equals.type: x}]}", "this rule of keys has no key"),
+        (
+            "output.redis: {hosts: [a], keys: [{key: k, when.likes: 3}]}",
+            "keys.0.when: found likes, expected a condition",
+        ),
+    ] {
+        let configuration = Configuration::from_text("packetbeat.yml", text).unwrap();
+        let error = read(&configuration.root(), &KNOWN).unwrap_err().to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}
+
+#[test]
 fn secrets_are_not_shown() {
     let (_, settings) = elasticsearch(
         "output.elasticsearch: {hosts: ['http://u:secret1@a?token=secret6'], headers: {X: secret7}, username: u, password: secret2, ssl: {certificate: c, key: '-----BEGIN secret3', key_passphrase: secret4}}",
     );
     let (_, kafka) = kafka("output.kafka: {hosts: [a], topic: t, username: u, password: secret5}");
-    let shown = format!("{settings:?}{kafka:?}");
+    let logstash = read_text("output.logstash: {hosts: [a], proxy_url: 'socks5://u:secret8@p'}").unwrap();
+    let redis = read_text("output.redis: {hosts: ['redis://:secret9@a'], password: secret10}").unwrap();
+    let shown = format!("{settings:?}{kafka:?}{logstash:?}{redis:?}");
     assert!(!shown.contains("secret"), "{shown}");
 }
 
@@ -429,6 +560,52 @@ fn testing_an_output_goes_step_by_step() {
         "{report}"
     );
     assert!(result.is_err());
+    let (report, result) = test(&format!("output.logstash.hosts: ['127.0.0.1:{port}']"));
+    let steps = format!(
+        "logstash: 127.0.0.1:{port}...\n  connection...\n    parse host... OK\n    dns lookup... OK\n    addresses: 127.0.0.1\n    dial up... ERROR "
+    );
+    assert!(report.starts_with(&steps) && result.is_err(), "{report}");
+    let (report, result) = test(&format!("output.redis: {{hosts: [a], proxy_url: 'socks5://127.0.0.1:{port}'}}"));
+    assert!(
+        report.starts_with(&format!("redis: a:6379...\n  connection... through the proxy 127.0.0.1:{port}\n")),
+        "{report}"
+    );
+    assert!(result.unwrap_err().starts_with("a:6379: talk to server: the SOCKS proxy 127.0.0.1:"));
     let (_, result) = test("output.file.path: /x");
     assert_eq!(result.unwrap_err(), "file output doesn't support testing");
+}
+
+#[test]
+fn queues_are_read_where_packetbeat_reads_them() {
+    let queue = read_text("output.discard: {}\nqueue.mem: {events: 100, flush.timeout: 3s}").unwrap().queue;
+    assert_eq!((queue.events, queue.flush_min_events), (Some(100), 100), "no more are waited for than may be there");
+    let queue = read_text("output.discard: {}\nqueue.disk.max_size: 1GB").unwrap().queue;
+    let disk = queue.disk.unwrap();
+    assert!(disk.path.ends_with("data/diskqueue"), "{disk:?}");
+    assert_eq!(disk, DiskOptions::new(disk.path.clone(), 1_000_000_000));
+    assert_eq!((disk.segment_bytes, disk.read_ahead, disk.write_ahead), (100_000_000, 512, 2048));
+    let queue = read_text(
+        "output.discard.queue.disk:
+  max_size: 1GB
+  segment_size: 200MB
+  path: /q
+  read_ahead: 10
+  write_ahead: 20
+  retry_interval: 2s
+  max_retry_interval: 3s
+wirebeat.queue: {overload: drop_oldest, max_bytes: 5MB, sync: 0s}",
+    );
+    let queue = queue.unwrap().queue;
+    assert_eq!((queue.overload, queue.max_bytes), (Some(Overload::DropOldest), Some(5_000_000)));
+    let expected = DiskOptions {
+        path: "/q".into(),
+        max_bytes: 1_000_000_000,
+        segment_bytes: 200_000_000,
+        read_ahead: 10,
+        write_ahead: 20,
+        retry_interval: Duration::from_secs(2),
+        max_retry_interval: Duration::from_secs(3),
+        sync: Duration::ZERO,
+    };
+    assert_eq!(queue.disk, Some(expected));
 }

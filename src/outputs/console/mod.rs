@@ -4,8 +4,6 @@
 //! A closed pipe ends the console for good: events after that are dropped under a name, because standard output never
 //! comes back. A half line that a full disk left is ended before the next one, since standard output cannot be cut.
 
-mod pretty;
-
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice, Write};
 use std::os::fd::AsFd;
@@ -13,6 +11,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::lines::{write_events, write_parts};
+use super::pretty::{self, Layout};
 use super::{Sink, Verdict};
 use crate::event::chunk::Slice;
 
@@ -21,14 +20,6 @@ use crate::event::chunk::Slice;
 pub struct ConsoleOptions {
     /// Indented JSON instead of one line an event (`pretty`, `codec.json.pretty`).
     pub layout: Layout,
-}
-
-/// How a JSON document is laid out.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Layout {
-    #[default]
-    Lines,
-    Pretty,
 }
 
 /// Writes events to standard output, or to any writer.

@@ -9,10 +9,10 @@ use std::io::{self, Write};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::batch::Batch;
 use super::config::IndexName;
 use crate::event::chunk::{EncodedEvent, Slice};
-use crate::outputs::format_string::{Fields, FormatString};
+use crate::outputs::batch::Batch;
+use crate::outputs::format_string::{FormatString, OnlyTime};
 
 /// Writes the batch's body into `plain`.
 pub fn write(batch: &Batch, index: &IndexName, plain: &mut Vec<u8>) {
@@ -93,16 +93,4 @@ fn dated(format: &FormatString, time_ns: i64) -> String {
     // A time before the year -9999 has no name; the server then refuses the empty one.
     let _ = format.evaluate(&OnlyTime(time_ns), &mut name);
     name.to_lowercase()
-}
-
-struct OnlyTime(i64);
-
-impl Fields for OnlyTime {
-    fn append(&self, _: &str, _: &mut String) -> bool {
-        false
-    }
-
-    fn time_ns(&self) -> Option<i64> {
-        Some(self.0)
-    }
 }

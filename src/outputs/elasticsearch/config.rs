@@ -6,6 +6,7 @@ use std::time::Duration;
 use reqwest::Url;
 
 use super::template::TemplateOptions;
+use crate::outputs::batch_sink::HostBalance;
 use crate::outputs::format_string::FormatString;
 use crate::outputs::secret::Secret;
 use crate::outputs::tls::TlsOptions;
@@ -103,16 +104,6 @@ pub enum ProxyChoice {
     None,
     /// `proxy_url`.
     Url(String),
-}
-
-/// Which hosts get requests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum HostBalance {
-    /// All at once (`loadbalance: true`).
-    #[default]
-    All,
-    /// One, and the next when it fails.
-    One,
 }
 
 /// A host of the list.

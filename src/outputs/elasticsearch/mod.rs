@@ -5,7 +5,6 @@
 //! (`GET /`, index template), then takes batches as long as requests succeed. While no host answers, batches wait and
 //! no event loses an attempt; a request that fails on the way costs its events one, as in Packetbeat.
 
-mod batch;
 mod body;
 mod client;
 mod config;
@@ -17,6 +16,6 @@ mod template;
 mod tests;
 
 pub use client::{Client, Server};
-pub use config::{Authentication, ElasticsearchOptions, Endpoint, HostBalance, IndexName, ProxyChoice, parse_host};
-pub use sink::ElasticsearchSink;
+pub use config::{Authentication, ElasticsearchOptions, Endpoint, IndexName, ProxyChoice, parse_host};
+pub use sink::start;
 pub use template::{ExistingTemplate, TemplateOptions};

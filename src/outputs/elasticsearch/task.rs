@@ -2,39 +2,36 @@
 //! One task: connects to a host, then sends batches to it, one request at a time.
 
 use std::sync::Arc;
-use std::sync::mpsc::Sender;
-use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::Mutex;
 
-use super::batch::Batch;
 use super::body;
 use super::client::{Client, Encoding, RequestError, Server};
 use super::config::ElasticsearchOptions;
 use super::reply::{self, Item, Reply};
-use crate::event::chunk::Slice;
 use crate::outputs::Verdict;
-use crate::outputs::metrics::{LogSample, SharedMetrics};
+use crate::outputs::batch::Batch;
+use crate::outputs::batch_sink::{Backoff, Feed};
+use crate::outputs::metrics::LogSample;
 
 /// What all tasks of an output share.
 pub struct Shared {
     pub options: ElasticsearchOptions,
-    pub queue: Mutex<mpsc::Receiver<Batch>>,
-    pub verdicts: Sender<(Slice, Verdict)>,
-    pub metrics: Arc<SharedMetrics>,
     /// Whether the index template has been seen to, and whoever sees to it holds the lock.
     pub template_ready: Mutex<bool>,
 }
 
 /// Sends batches until the queue is closed. `clients` holds the hosts to try, one after the other.
-pub async fn run(shared: Arc<Shared>, clients: Vec<Client>) {
-    let mut task = Task { shared, plain: Vec::new(), rejected: LogSample::default(), failed: LogSample::default() };
+pub async fn run(feed: Arc<Feed>, shared: Arc<Shared>, clients: Vec<Client>) {
+    let backoff = Backoff { initial: shared.options.backoff_initial, maximum: shared.options.backoff_maximum };
+    let mut task =
+        Task { feed, shared, plain: Vec::new(), rejected: LogSample::default(), failed: LogSample::default() };
     let mut hosts = clients.iter().cycle();
     let Some(mut client) = hosts.next() else { return };
     loop {
         let mut failures = 0;
         while let Err(error) = task.connect(client).await {
-            task.shared.metrics.failed_connections.add(1);
+            task.feed.metrics.failed_connections.add(1);
             if failures == 0 {
                 log::warn!("elasticsearch output: waiting for {}: {error}", client.shown());
             }
@@ -42,11 +39,11 @@ pub async fn run(shared: Arc<Shared>, clients: Vec<Client>) {
             if let Some(next) = hosts.next() {
                 client = next;
             }
-            tokio::time::sleep(task.delay(failures, clients.len())).await;
+            tokio::time::sleep(backoff.delay(failures, clients.len())).await;
         }
-        task.shared.metrics.connections.add(1);
+        task.feed.metrics.connections.add(1);
         loop {
-            let batch = task.shared.queue.lock().await.recv().await;
+            let batch = task.feed.next().await;
             let Some(batch) = batch else { return };
             if let Err(error) = task.publish(client, batch).await {
                 task.failed.warn(format_args!(
@@ -65,6 +62,7 @@ pub async fn run(shared: Arc<Shared>, clients: Vec<Client>) {
 }
 
 struct Task {
+    feed: Arc<Feed>,
     shared: Arc<Shared>,
     /// Memory for bodies before compression.
     plain: Vec<u8>,
@@ -100,16 +98,6 @@ impl Task {
         Ok(())
     }
 
-    /// Hosts of a fail-over list are tried once each before the wait grows.
-    fn delay(&self, failures: u32, hosts: usize) -> Duration {
-        let options = &self.shared.options;
-        let rounds = failures.saturating_sub(1) / u32::try_from(hosts.max(1)).unwrap_or(u32::MAX);
-        options
-            .backoff_initial
-            .saturating_mul(1u32.checked_shl(rounds).unwrap_or(u32::MAX))
-            .min(options.backoff_maximum.max(options.backoff_initial))
-    }
-
     /// Sends a batch and reports every event of it. The error is that of a connection which needs to be made anew.
     async fn publish(&mut self, client: &Client, batch: Batch) -> Result<(), RequestError> {
         let mut waiting = vec![batch];
@@ -122,12 +110,12 @@ impl Task {
                 }
                 Err(RequestError::Status { status: 413, text }) => {
                     self.rejected.warn(format_args!("elasticsearch output: an event is too large: {text}"));
-                    self.settle(batch, Verdict::Dropped("elasticsearch_too_large"));
+                    self.feed.tell_all(batch.slices, &Verdict::Dropped("elasticsearch_too_large"));
                 }
                 Err(error) => {
-                    self.shared.metrics.failed_requests.add(1);
+                    self.feed.metrics.failed_requests.add(1);
                     for batch in waiting.into_iter().chain([batch]) {
-                        self.settle(batch, Verdict::Retry(reason(&error)));
+                        self.feed.tell_all(batch.slices, &Verdict::Retry(reason(&error)));
                     }
                     return Err(error);
                 }
@@ -147,18 +135,18 @@ impl Task {
                 (compressed.map_err(|error| RequestError::Foreign(error.to_string()))?, Encoding::Gzip)
             }
         };
-        self.shared.metrics.written_bytes.add(body.len() as u64);
+        self.feed.metrics.written_bytes.add(body.len() as u64);
         let text = client.bulk(body, encoding, reply::maximum_bytes(batch.events)).await?;
-        self.shared.metrics.read_bytes.add(text.len() as u64);
+        self.feed.metrics.read_bytes.add(text.len() as u64);
         Ok(text)
     }
 
     fn report(&mut self, batch: &Batch, text: &mut [u8]) {
-        let metrics = Arc::clone(&self.shared.metrics);
+        let metrics = Arc::clone(&self.feed.metrics);
         match reply::read(text, batch.events) {
             Reply::AllStored => {
                 metrics.requests.add(1);
-                batch.slices.iter().for_each(|slice| self.tell(slice.clone(), Verdict::Acknowledged));
+                self.feed.tell_all(batch.slices.iter().cloned(), &Verdict::Acknowledged);
             }
             Reply::Items(items) => {
                 metrics.requests.add(1);
@@ -171,7 +159,7 @@ impl Task {
                     "elasticsearch output: the answer to a bulk request cannot be read, its events are tried again"
                 ));
                 let verdict = Verdict::Retry("elasticsearch_unreadable_reply");
-                batch.slices.iter().for_each(|slice| self.tell(slice.clone(), verdict.clone()));
+                self.feed.tell_all(batch.slices.iter().cloned(), &verdict);
             }
         }
     }
@@ -196,18 +184,9 @@ impl Task {
                 .collect();
             let mut rest = slice.clone();
             for run in verdicts.chunk_by(|a, b| a == b) {
-                self.tell(rest.split_first(run.len()), run[0].clone());
+                self.feed.tell(rest.split_first(run.len()), run[0].clone());
             }
         }
-    }
-
-    fn settle(&self, batch: Batch, verdict: Verdict) {
-        batch.slices.into_iter().for_each(|slice| self.tell(slice, verdict.clone()));
-    }
-
-    fn tell(&self, slice: Slice, verdict: Verdict) {
-        // The receiver is gone only when the sink is, and then nobody counts any more.
-        let _ = self.shared.verdicts.send((slice, verdict));
     }
 }
 

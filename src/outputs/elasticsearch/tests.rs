@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::batch::Batch;
 use super::reply::{self, Reply};
 use super::*;
 use crate::event::chunk::Slice;
+use crate::outputs::batch::{self, Batch};
+use crate::outputs::batch_sink::{BatchSink, HostBalance};
 use crate::outputs::bench::{append, bodies, chunk_of, chunk_with, numbered, slice_of};
 use crate::outputs::format_string::FormatString;
 use crate::outputs::shipper::{Shipper, ShipperOptions};
@@ -29,11 +30,11 @@ fn options(server: &Server) -> ElasticsearchOptions {
 }
 
 /// Offers the events, flushes, and waits until all are settled.
-fn outcome(sink: &mut ElasticsearchSink, events: &[String]) -> Vec<(String, Verdict)> {
+fn outcome(sink: &mut BatchSink, events: &[String]) -> Vec<(String, Verdict)> {
     settled(sink, Some(slice_of(events)))
 }
 
-fn settled(sink: &mut ElasticsearchSink, mut rest: Option<Slice>) -> Vec<(String, Verdict)> {
+fn settled(sink: &mut BatchSink, mut rest: Option<Slice>) -> Vec<(String, Verdict)> {
     let end = Instant::now() + Duration::from_secs(30);
     let mut all = Vec::new();
     while rest.is_some() || sink.in_flight() > 0 {
@@ -60,7 +61,7 @@ fn events_are_created_in_the_data_stream() {
         let server = Server::start(usual);
         let mut options = ElasticsearchOptions { compression_level, bulk_max_size: 4, ..options(&server) };
         options.template = Some(TemplateOptions::new("9.6.0"));
-        let mut sink = ElasticsearchSink::start(options, None).unwrap();
+        let mut sink = start(options, None).unwrap();
         let events = numbered(0, 10);
         assert_eq!(outcome(&mut sink, &events), all(&events, Verdict::Acknowledged));
         let requests = server.requests.lock().unwrap().clone();
@@ -95,7 +96,7 @@ fn events_are_created_in_the_data_stream() {
 fn enough_events_are_sent_without_a_flush() {
     let server = Server::start(usual);
     let options = ElasticsearchOptions { bulk_max_size: 100, flush_min_events: 5, ..options(&server) };
-    let mut sink = ElasticsearchSink::start(options, None).unwrap();
+    let mut sink = start(options, None).unwrap();
     assert!(sink.offer(slice_of(&numbered(0, 4))).is_none());
     std::thread::sleep(Duration::from_millis(50));
     sink.poll(&mut |_, _| panic!("four events wait for company"));
@@ -117,7 +118,7 @@ fn a_template_that_exists_is_kept_unless_overwritten() {
         });
         let mut options = options(&server);
         options.template = Some(TemplateOptions { existing, ..TemplateOptions::new("9.6.0") });
-        let mut sink = ElasticsearchSink::start(options, None).unwrap();
+        let mut sink = start(options, None).unwrap();
         outcome(&mut sink, &numbered(0, 1));
         let requests = server.requests.lock().unwrap();
         assert_eq!(requests.iter().filter(|request| request.method == "PUT").count(), puts);
@@ -160,7 +161,7 @@ fn each_item_has_its_own_fate() {
             .collect();
         Answer::Status(200, json!({ "took": 1, "errors": true, "items": items }).to_string())
     });
-    let mut sink = ElasticsearchSink::start(options(&server), None).unwrap();
+    let mut sink = start(options(&server), None).unwrap();
     let events = numbered(0, statuses.len());
     let expected = [
         Verdict::Acknowledged,
@@ -198,7 +199,7 @@ fn requests_that_fail_as_a_whole_are_tried_again() {
         let server = Server::start(move |request| {
             if request.method == "POST" && count.fetch_add(1, Ordering::SeqCst) == 0 { fault() } else { usual(request) }
         });
-        let mut sink = ElasticsearchSink::start(options(&server), None).unwrap();
+        let mut sink = start(options(&server), None).unwrap();
         let events = numbered(0, 3);
         assert_eq!(outcome(&mut sink, &events), all(&events, Verdict::Retry(reason)), "fault {index}");
         assert_eq!(outcome(&mut sink, &events), all(&events, Verdict::Acknowledged), "fault {index}");
@@ -212,7 +213,7 @@ fn requests_that_are_too_large_are_halved() {
         let too_large = request.body.contains("\"n\":5}") || request.documents().len() > 3;
         if request.method == "POST" && too_large { Answer::Status(413, "too large".into()) } else { usual(request) }
     });
-    let mut sink = ElasticsearchSink::start(options(&server), None).unwrap();
+    let mut sink = start(options(&server), None).unwrap();
     let events = numbered(0, 20);
     let outcome = outcome(&mut sink, &events);
     let expected = events.iter().enumerate().map(|(number, body)| {
@@ -236,7 +237,7 @@ fn an_absent_server_is_waited_for_without_losing_attempts() {
         bulk_max_size: 10,
         ..ElasticsearchOptions::new(vec![endpoint], IndexName::Constant("i".into()))
     };
-    let mut sink = ElasticsearchSink::start(options, None).unwrap();
+    let mut sink = start(options, None).unwrap();
     let rest = sink.offer(slice_of(&numbered(0, 100))).expect("an absent server takes only what waits for it");
     sink.flush();
     let taken = sink.in_flight();
@@ -262,7 +263,7 @@ fn several_hosts_share_the_work_or_stand_in() {
         workers: 2,
         ..options(&first)
     };
-    let mut sink = ElasticsearchSink::start(balanced, None).unwrap();
+    let mut sink = start(balanced, None).unwrap();
     let mut acknowledged = 0;
     let mut rest = Some(slice_of(&numbered(0, 400)));
     while acknowledged < 400 {
@@ -281,7 +282,7 @@ fn several_hosts_share_the_work_or_stand_in() {
         balance: HostBalance::One,
         ..options(&first)
     };
-    let mut sink = ElasticsearchSink::start(one, None).unwrap();
+    let mut sink = start(one, None).unwrap();
     let events = numbered(0, 3);
     assert_eq!(outcome(&mut sink, &events), all(&events, Verdict::Acknowledged));
 }
@@ -292,7 +293,7 @@ fn requests_carry_what_the_options_say() {
     let send = |change: &dyn Fn(&mut ElasticsearchOptions)| {
         let mut options = options(&server);
         change(&mut options);
-        let mut sink = ElasticsearchSink::start(options, None).unwrap();
+        let mut sink = start(options, None).unwrap();
         outcome(&mut sink, &numbered(0, 1));
         server.bulk_requests().pop().unwrap()
     };
@@ -325,7 +326,7 @@ fn a_proxy_is_asked_for_the_host() {
         proxy: ProxyChoice::Url(format!("http://{}", proxy.address)),
         ..options(&proxy)
     };
-    let mut sink = ElasticsearchSink::start(options, None).unwrap();
+    let mut sink = start(options, None).unwrap();
     outcome(&mut sink, &numbered(0, 1));
     assert!(proxy.bulk_requests()[0].target.starts_with("http://elasticsearch.invalid:9200/packetbeat-9.6.0/_bulk"));
 }
@@ -334,7 +335,7 @@ fn a_proxy_is_asked_for_the_host() {
 fn an_old_server_is_refused_when_told_so() {
     let server = Server::start(usual);
     let options = ElasticsearchOptions { oldest_version: Some((9, 6)), ..options(&server) };
-    let mut sink = ElasticsearchSink::start(options, None).unwrap();
+    let mut sink = start(options, None).unwrap();
     sink.offer(slice_of(&numbered(0, 1)));
     while sink.metrics().failed_connections < 2 {
         std::thread::sleep(Duration::from_millis(1));
@@ -346,7 +347,7 @@ fn an_old_server_is_refused_when_told_so() {
 fn dropping_the_sink_ends_its_thread_in_the_middle_of_a_request() {
     let server = Server::start(|request| if request.method == "POST" { Answer::Stalled } else { usual(request) });
     let options = ElasticsearchOptions { timeout: Duration::from_secs(90), ..options(&server) };
-    let mut sink = ElasticsearchSink::start(options, None).unwrap();
+    let mut sink = start(options, None).unwrap();
     sink.offer(slice_of(&numbered(0, 1)));
     sink.flush();
     while server.bulk_requests().is_empty() {
@@ -385,7 +386,7 @@ fn what_is_acknowledged_is_what_a_faulty_server_stored() {
             Answer::Status(200, json!({ "errors": true, "items": items }).to_string())
         });
         let options = ElasticsearchOptions { bulk_max_size: 7, workers: 2, ..options(&server) };
-        let sink = ElasticsearchSink::start(options, None).unwrap();
+        let sink = start(options, None).unwrap();
         let shipping = ShipperOptions {
             max_retries: [None, Some(2)][seed as usize % 2],
             backoff_initial_ns: 1_000_000,

@@ -16,7 +16,7 @@ use super::config::{KafkaOptions, TopicName};
 use super::errors::{self, INVALID_TOPIC, TOO_LARGE};
 use super::held::{Held, Ticket};
 use crate::event::chunk::{EncodedEvent, Slice};
-use crate::outputs::format_string::Fields;
+use crate::outputs::format_string::OnlyTime;
 use crate::outputs::metrics::{LogSample, SharedMetrics, SinkMetrics};
 use crate::outputs::{Sink, Verdict, threads};
 
@@ -146,18 +146,6 @@ fn topic_of<'a>(topic: &'a TopicName, own: &'a [u8], time_ns: i64, text: &'a mut
     // Kafka's own rule; librdkafka's wrapper cannot bear a NUL at all.
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_' | b'-');
     (!name.is_empty() && name.len() <= 249 && name.bytes().all(legal) && !matches!(name, "." | "..")).then_some(name)
-}
-
-struct OnlyTime(i64);
-
-impl Fields for OnlyTime {
-    fn append(&self, _: &str, _: &mut String) -> bool {
-        false
-    }
-
-    fn time_ns(&self) -> Option<i64> {
-        Some(self.0)
-    }
 }
 
 /// What librdkafka's callbacks write to. They are called from [`BaseProducer::poll`], so the locks are never waited for.

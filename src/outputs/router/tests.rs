@@ -3,7 +3,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::*;
-use crate::outputs::selector::{Letters, Rule};
+use crate::outputs::selector::{Letters, Rule, When};
 
 fn format(text: &str) -> FormatString {
     FormatString::parse(text).unwrap()
@@ -35,7 +35,8 @@ fn kafka_events_are_keyed_by_their_flow() {
 
 #[test]
 fn the_index_of_a_protocol_wins_over_the_rules() {
-    let by_type = Rule { format: format("Web-%{[type]}-%{+yyyy}"), mappings: Vec::new(), default: None };
+    let by_type =
+        Rule { when: When::Always, format: format("Web-%{[type]}-%{+yyyy}"), mappings: Vec::new(), default: None };
     let routing = Routing {
         raw_index: RawIndex::IsDestination,
         destination: Some(Selector { rules: vec![by_type], fallback: None, letters: Letters::Lowered }),
@@ -43,7 +44,7 @@ fn the_index_of_a_protocol_wins_over_the_rules() {
             fallback: Some(format("p-%{[destination.port]}-%{[source.ip]}")),
             ..Selector::default()
         }),
-        key: None,
+        ..Routing::default()
     };
     let set = |event: &mut Event| {
         event.text(field::TYPE, "http");
@@ -56,6 +57,30 @@ fn the_index_of_a_protocol_wins_over_the_rules() {
         event.text(field::_METADATA_RAW_INDEX, "own");
     });
     assert_eq!(own, ["own", "", "", ""]);
+}
+
+#[test]
+fn a_rule_may_have_a_condition() {
+    use crate::config::Configuration;
+    let rule = |text: &str, name: &str| {
+        let configuration = Configuration::from_text("test.yml", text).unwrap();
+        let when = Condition::read(&configuration.root()).unwrap();
+        Rule { when: When::Read(when), format: format(name), mappings: Vec::new(), default: None }
+    };
+    let selector = Selector {
+        rules: vec![rule("equals: {type: dns}", "names"), rule("range: {destination.port.lt: 1024}", "low-%{[type]}")],
+        fallback: Some(format("rest")),
+        letters: Letters::Kept,
+    };
+    assert_eq!(selector.condition_names(), ["type", "destination.port"]);
+    let routing = Routing { destination: Some(selector), ..Routing::default() };
+    for (kind, port, expected) in [("dns", 53, "names"), ("http", 80, "low-http"), ("http", 8080, "rest")] {
+        let found = routed(&routing, |event| {
+            event.constant(field::TYPE, kind);
+            event.unsigned(field::DESTINATION_PORT, port);
+        });
+        assert_eq!(found[0], expected, "{kind} {port}");
+    }
 }
 
 #[test]

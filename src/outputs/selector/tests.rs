@@ -28,11 +28,12 @@ fn select(selector: &Selector, value: Option<&'static str>) -> Option<String> {
 #[test]
 fn the_first_rule_with_a_name_wins() {
     let mapped = |default: Option<&str>| Rule {
+        when: When::Always,
         format: format("%{[type]}"),
         mappings: vec![("http".into(), "Web".into()), ("dns".into(), "names".into())],
         default: default.map(str::to_owned),
     };
-    let plain = Rule { format: format("Own-%{[type]}"), mappings: Vec::new(), default: None };
+    let plain = Rule { when: When::Always, format: format("Own-%{[type]}"), mappings: Vec::new(), default: None };
     let selector = Selector {
         rules: vec![mapped(None), plain],
         fallback: Some(FormatString::literal("rest")),

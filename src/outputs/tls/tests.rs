@@ -14,6 +14,7 @@ fn certificates_in(folder: &Path) {
         openssl req -newkey rsa:2048 -nodes -keyout server.key -out server.csr -subj /CN=localhost
         printf 'subjectAltName=DNS:localhost\\n' >extensions
         openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 30 -extfile extensions -out server.pem
+        cat server.pem ca.pem >chain.pem
         openssl req -x509 -newkey rsa:2048 -nodes -keyout other.key -out other.pem -days 30 -subj /CN=other";
     let output = Command::new("sh").args(["-ec", script]).current_dir(folder).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -22,7 +23,7 @@ fn certificates_in(folder: &Path) {
 /// A handshake with a server that has `server.pem`. Answers what the client read, or why not.
 fn handshake(folder: &Path, options: &TlsOptions, name: &str) -> Result<String, String> {
     let identity = TlsOptions {
-        identity: Some((Pem::File(folder.join("server.pem")), Pem::File(folder.join("server.key")))),
+        identity: Some((Pem::File(folder.join("chain.pem")), Pem::File(folder.join("server.key")))),
         ..TlsOptions::default()
     };
     let (certificate, key) = identity.identity.as_ref().unwrap();
@@ -84,6 +85,17 @@ fn certificates_are_checked_as_told() {
     assert_eq!(handshake(folder.path(), &with("other.pem", Verification::None), "elsewhere"), good);
     let system = TlsOptions::default();
     assert!(handshake(folder.path(), &system, "localhost").is_err(), "the system does not know this authority");
+    let authority = super::certificates(&Pem::File(folder.path().join("ca.pem")), "c").unwrap();
+    let digits = data_encoding::HEXUPPER.encode(&Sha256::digest(&authority[0]));
+    let trusted_fingerprint = Fingerprint::parse(&digits);
+    let fingerprint = TlsOptions { trusted_fingerprint, ..TlsOptions::default() };
+    assert_eq!(handshake(folder.path(), &fingerprint, "localhost"), good);
+    let error = handshake(folder.path(), &fingerprint, "elsewhere").unwrap_err();
+    assert!(error.contains("not valid for name"), "{error}");
+    let any_name = TlsOptions { verification: Verification::Certificate, ..fingerprint };
+    assert_eq!(handshake(folder.path(), &any_name, "elsewhere"), good);
+    let another = TlsOptions { trusted_fingerprint: Some(Fingerprint([7; 32])), ..TlsOptions::default() };
+    assert!(handshake(folder.path(), &another, "localhost").is_err(), "it is another's");
     for version in [TlsVersion::Tls12, TlsVersion::Tls13] {
         let options = TlsOptions { versions: Some(vec![version]), ..with("ca.pem", Verification::Certificate) };
         assert_eq!(handshake(folder.path(), &options, "elsewhere"), good);

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 //! A DHCP message as an event (Packetbeat behaviour, section 4.2).
 
-use std::fmt::{self, Display, Formatter};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::message::{BOOT_REPLY, Message, code};
 use super::names;
 use crate::event::{Event, Field, Value, field};
+use crate::protocols::text::hexadecimal;
 use crate::protocols::{Common, Context, Direction, Status};
 
 /// All bits of `flags` but the broadcast flag must be zero (RFC 2131, section 2).
@@ -55,7 +55,10 @@ fn header(event: &mut Event, message: &Message<'_>) {
     }
     event.constant(field::DHCPV4_HARDWARE_TYPE, names::hardware_type(message.hardware_type));
     event.unsigned(field::DHCPV4_HOPS, u64::from(message.hops));
-    event.format(field::DHCPV4_TRANSACTION_ID, format_args!("0x{:08x}", message.transaction_id));
+    event.written(field::DHCPV4_TRANSACTION_ID, |out| {
+        out.extend_from_slice(b"0x");
+        hexadecimal(out, &message.transaction_id.to_be_bytes());
+    });
     event.unsigned(field::DHCPV4_SECONDS, u64::from(message.seconds));
     let way = if message.flags & BROADCAST_FLAG != 0 { "broadcast" } else { "unicast" };
     if message.flags & !BROADCAST_FLAG != 0 {
@@ -64,7 +67,7 @@ fn header(event: &mut Event, message: &Message<'_>) {
         event.constant(field::DHCPV4_FLAGS, way);
     }
     if !message.hardware_address.is_empty() {
-        event.format(field::DHCPV4_CLIENT_MAC, format_args!("{}", HardwareAddress(message.hardware_address)));
+        event.written(field::DHCPV4_CLIENT_MAC, |out| write_hardware_address(out, message.hardware_address));
     }
     for (field, address) in [
         (field::DHCPV4_CLIENT_IP, message.client),
@@ -174,7 +177,7 @@ fn vendor_classes(event: &mut Event, value: &[u8]) {
         for (enterprise, data) in classes() {
             list.map(|map| {
                 map.unsigned("id", u64::from(enterprise));
-                map.format("data", format_args!("{}", Hexadecimal(data)));
+                map.written("data", |out| hexadecimal(out, data));
             });
         }
     });
@@ -201,22 +204,14 @@ fn without_nuls(text: &[u8]) -> &[u8] {
     text.get(..end).unwrap_or_default()
 }
 
-struct HardwareAddress<'a>(&'a [u8]);
-
-impl Display for HardwareAddress<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        for (index, byte) in self.0.iter().enumerate() {
-            let dash = if index == 0 { "" } else { "-" };
-            write!(formatter, "{dash}{byte:02X}")?;
+/// `AA-BB-…` of any length.
+fn write_hardware_address(out: &mut Vec<u8>, address: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let digit = |nibble: u8| DIGITS[usize::from(nibble & 15)];
+    for (index, byte) in address.iter().enumerate() {
+        if index > 0 {
+            out.push(b'-');
         }
-        Ok(())
-    }
-}
-
-struct Hexadecimal<'a>(&'a [u8]);
-
-impl Display for Hexadecimal<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+        out.extend_from_slice(&[digit(byte >> 4), digit(*byte)]);
     }
 }

@@ -74,6 +74,8 @@ pub struct Message<'a> {
     pub boot_file_name: &'a [u8],
     /// The option field, and those that go on in `file` and `sname`, in the order in which values are joined (RFC 3396).
     areas: [&'a [u8]; 3],
+    /// A bit for each code that is there: most of those that are asked for are not.
+    codes: [u64; 4],
 }
 
 impl<'a> Message<'a> {
@@ -93,6 +95,11 @@ impl<'a> Message<'a> {
             if overload & 2 != 0 { (server_name, &[][..]) } else { (&[][..], server_name) };
         let [op_code, hardware_type, hardware_length, hops, x0, x1, x2, x3, s0, s1, f0, f1, addresses @ ..] = *numbers;
         let [c0, c1, c2, c3, y0, y1, y2, y3, _, _, _, _, g0, g1, g2, g3] = addresses;
+        let areas = [options, file_options, name_options];
+        let mut codes = [0; 4];
+        for (code, _) in areas.into_iter().flat_map(self::options) {
+            codes[usize::from(code / 64)] |= 1 << (code % 64);
+        }
         Some(Message {
             op_code,
             hardware_type,
@@ -106,7 +113,8 @@ impl<'a> Message<'a> {
             hardware_address: hardware_address.get(..usize::from(hardware_length)).unwrap_or(hardware_address),
             server_name: until_nul(server_name),
             boot_file_name: until_nul(file),
-            areas: [options, file_options, name_options],
+            areas,
+            codes,
         })
     }
 
@@ -115,6 +123,9 @@ impl<'a> Message<'a> {
     where
         'a: 'b,
     {
+        if self.codes[usize::from(code / 64)] & 1 << (code % 64) == 0 {
+            return None;
+        }
         let mut parts = self.areas.iter().flat_map(|area| values(area, code)).filter(|part| !part.is_empty());
         let first = parts.next()?;
         let Some(second) = parts.next() else { return Some(first) };
@@ -127,7 +138,7 @@ impl<'a> Message<'a> {
 
     /// Whether an option is there.
     pub fn has_option(&self) -> bool {
-        self.areas.iter().any(|area| options(area).next().is_some())
+        self.codes != [0; 4]
     }
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Names of the numbers in DNS messages (IANA registry "Domain Name System (DNS) Parameters"), as Packetbeat prints them.
 
-use std::fmt::{self, Display, Formatter};
+use super::name::{Print, print_number};
 
 /// A number by its name, or as Packetbeat prints those without.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,12 +13,15 @@ pub enum Code {
     Unknown(u16),
 }
 
-impl Display for Code {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Code::Known(name) => formatter.write_str(name),
-            Code::Number(number) => write!(formatter, "{number}"),
-            Code::Unknown(number) => write!(formatter, "Unknown {number}"),
+impl Print for Code {
+    fn print(&self, out: &mut Vec<u8>) {
+        match *self {
+            Code::Known(name) => out.extend_from_slice(name.as_bytes()),
+            Code::Number(number) => print_number(out, number),
+            Code::Unknown(number) => {
+                out.extend_from_slice(b"Unknown ");
+                print_number(out, number);
+            }
         }
     }
 }

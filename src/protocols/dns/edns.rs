@@ -4,13 +4,15 @@
 //! Options that Packetbeat does not show (padding, keepalive, extended errors, …) are not shown here either; an option
 //! that does not follow its RFC is passed over.
 
-use std::fmt::{self, Display, Formatter};
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::codes::{self, Code};
 use super::event::set_code;
 use super::message::{Message, Record, u16_at, u32_at};
+use super::name::{Print, print_number};
+use crate::event::json::write_address;
 use crate::event::{Event, field};
+use crate::protocols::text::hexadecimal;
 
 /// DNSSEC OK (RFC 3225).
 pub fn dnssec_ok(opt: &Record<'_>) -> bool {
@@ -19,7 +21,7 @@ pub fn dnssec_ok(opt: &Record<'_>) -> bool {
 
 pub fn set(event: &mut Event, message: &Message<'_>, opt: &Record<'_>) {
     event.boolean(field::DNS_OPT_DO, dnssec_ok(opt));
-    event.format(field::DNS_OPT_VERSION, format_args!("{}", opt.ttl >> 16 & 0xff));
+    event.written(field::DNS_OPT_VERSION, |out| print_number(out, opt.ttl >> 16 & 0xff));
     event.unsigned(field::DNS_OPT_UDP_SIZE, u64::from(opt.class));
     // The low bits are the header's: a plain NXDOMAIN is no extended code.
     let extended = if opt.ttl >> 24 == 0 { 0 } else { message.response_code() };
@@ -45,21 +47,25 @@ fn set_option(event: &mut Event, code: u16, data: &[u8]) {
             let (lease, key_lease) = (u32_at(data, 0).unwrap_or_default(), u32_at(data, 4).unwrap_or_default());
             event.format(field::DNS_OPT_UL, format_args!("{lease} {key_lease}"));
         }
-        (3, _) => event.format(field::DNS_OPT_NSID, format_args!("{}", Hexadecimal(data))),
-        (5, _) => event.format(field::DNS_OPT_DAU, format_args!("{}", Codes(data, codes::algorithm))),
-        (6, _) => event.format(field::DNS_OPT_DHU, format_args!("{}", Codes(data, codes::hash))),
-        (7, _) => event.format(field::DNS_OPT_N3U, format_args!("{}", Codes(data, codes::hash))),
+        (3, _) => event.written(field::DNS_OPT_NSID, |out| hexadecimal(out, data)),
+        (5, _) => event.written(field::DNS_OPT_DAU, |out| print_codes(out, data, codes::algorithm)),
+        (6, _) => event.written(field::DNS_OPT_DHU, |out| print_codes(out, data, codes::hash)),
+        (7, _) => event.written(field::DNS_OPT_N3U, |out| print_codes(out, data, codes::hash)),
         (8, _) => {
             if let Some(subnet) = Subnet::read(data) {
-                event.format(field::DNS_OPT_SUBNET, format_args!("{subnet}"));
+                event.written(field::DNS_OPT_SUBNET, |out| subnet.print(out));
             }
         }
         (9, 0) => event.constant(field::DNS_OPT_LOCAL, ""),
         (9, 4..) => event.format(field::DNS_OPT_LOCAL, format_args!("{}", u32_at(data, 0).unwrap_or_default())),
-        (10, _) => event.format(field::DNS_OPT_COOKIE, format_args!("{}", Hexadecimal(data))),
+        (10, _) => event.written(field::DNS_OPT_COOKIE, |out| hexadecimal(out, data)),
         // ENUM source URI, keepalive, padding, extended error, report channel, zone version; and what is malformed.
         (1 | 2 | 4 | 9 | 11 | 12 | 15 | 18 | 19, _) => {}
-        _ => event.format(field::DNS_OPT_LOCAL, format_args!("{code}:0x{}", Hexadecimal(data))),
+        _ => event.written(field::DNS_OPT_LOCAL, |out| {
+            print_number(out, code);
+            ":0x".print(out);
+            hexadecimal(out, data);
+        }),
     }
 }
 
@@ -88,29 +94,31 @@ impl Subnet {
     }
 }
 
-impl Display for Subnet {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self {
-            Subnet::V4(address, [source, scope]) => write!(formatter, "{address}/{source}/{scope}"),
-            Subnet::V6(address, [source, scope]) => write!(formatter, "[{address}]/{source}/{scope}"),
+impl Print for Subnet {
+    fn print(&self, out: &mut Vec<u8>) {
+        let prefixes = match self {
+            Subnet::V4(address, prefixes) => {
+                write_address(out, IpAddr::V4(*address));
+                prefixes
+            }
+            Subnet::V6(address, prefixes) => {
+                out.push(b'[');
+                write_address(out, IpAddr::V6(*address));
+                out.push(b']');
+                prefixes
+            }
+        };
+        for prefix in prefixes {
+            out.push(b'/');
+            print_number(out, *prefix);
         }
     }
 }
 
 /// Each number with a space before it, as Packetbeat prints these lists.
-struct Codes<'a>(&'a [u8], fn(u8) -> Code);
-
-impl Display for Codes<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|code| write!(formatter, " {}", self.1(*code)))
-    }
-}
-
-/// Lower-case hexadecimal digits.
-struct Hexadecimal<'a>(&'a [u8]);
-
-impl Display for Hexadecimal<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02x}"))
+fn print_codes(out: &mut Vec<u8>, numbers: &[u8], name: fn(u8) -> Code) {
+    for number in numbers {
+        out.push(b' ');
+        name(*number).print(out);
     }
 }

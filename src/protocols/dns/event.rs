@@ -4,17 +4,16 @@
 //! Limit: a list of records and a message's text end at [`MAX_TEXT_BYTES`]; the counts are of all records.
 
 use std::cell::RefCell;
-use std::fmt::{Display, Write as _};
 use std::net::IpAddr;
 
-use arrayvec::ArrayString;
+use arrayvec::ArrayVec;
 
 use super::Options;
 use super::codes::{self, Code};
 use super::domain::{self, Listed};
 use super::edns;
 use super::message::{Flag, Message, OPT, Question, Record, Section};
-use super::name::MAX_PRINTED_BYTES;
+use super::name::{MAX_PRINTED_BYTES, Print, print_number};
 use super::record::{self, Describe};
 use super::text::{QuestionText, Text};
 use super::transfer::Further;
@@ -93,8 +92,8 @@ pub fn publish(context: &mut Context<'_>, options: &Options, transaction: &Trans
         event.constant(field::DNS_TYPE, if response.is_some() { "answer" } else { "query" });
         set_code(event, field::METHOD, codes::opcode(asked.message.opcode()));
         if let Some(question) = asked.message.questions().next() {
-            event.format(field::QUERY, format_args!("{}", QuestionText(question)));
-            event.format(field::RESOURCE, format_args!("{}", question.name));
+            event.written(field::QUERY, |out| QuestionText(question).print(out));
+            event.written(field::RESOURCE, |out| question.name.print(out));
         }
         set_message(event, &answered.message);
         // Some responses do not repeat the question.
@@ -104,7 +103,7 @@ pub fn publish(context: &mut Context<'_>, options: &Options, transaction: &Trans
         set_records(event, options, &answered);
         ADDRESSES.with_borrow_mut(|addresses| set_addresses(event, &answered, parties, addresses));
         let text = |half: &Half<'_>, event: &mut Event, field| {
-            event.format(field, format_args!("{}", Text { message: half.message, further: half.further }));
+            event.written(field, |out| Text { message: half.message, further: half.further }.print(out));
         };
         if let Some(request) = request.filter(|_| options.send_request) {
             text(&request, event, field::REQUEST);
@@ -119,7 +118,7 @@ pub fn publish(context: &mut Context<'_>, options: &Options, transaction: &Trans
 pub fn set_code(event: &mut Event, field: Field, code: Code) {
     match code {
         Code::Known(name) => event.constant(field, name),
-        code => event.format(field, format_args!("{code}")),
+        code => event.written(field, |out| code.print(out)),
     }
 }
 
@@ -151,13 +150,16 @@ fn set_message(event: &mut Event, message: &Message<'_>) {
 }
 
 fn set_question(event: &mut Event, question: &Question<'_>) {
-    let mut name = ArrayString::<MAX_PRINTED_BYTES>::new();
+    event.written(field::DNS_QUESTION_NAME, |out| question.name.print(out));
+    let mut name = ArrayVec::<u8, MAX_PRINTED_BYTES>::new();
+    let printed = event.get(field::DNS_QUESTION_NAME).and_then(|value| event.text_of(value)).unwrap_or_default();
     // A printed name has at most as many bytes.
-    let _ = write!(name, "{}", question.name);
-    event.text(field::DNS_QUESTION_NAME, name.as_str());
+    let _ = name.try_extend_from_slice(printed);
+    // Its escapes are ASCII.
+    let name = std::str::from_utf8(&name).unwrap_or_default();
     set_code(event, field::DNS_QUESTION_TYPE, codes::record_type(question.kind));
     set_code(event, field::DNS_QUESTION_CLASS, codes::class(question.class));
-    if let Some(parts) = domain::parts(&name) {
+    if let Some(parts) = domain::parts(name) {
         event.text(field::DNS_QUESTION_REGISTERED_DOMAIN, parts.registered);
         if parts.listed == Listed::Registrable {
             event.text(field::DNS_QUESTION_ETLD_PLUS_ONE, parts.registered);
@@ -202,10 +204,10 @@ fn set_list<'a>(event: &mut Event, field: Field, records: impl Iterator<Item = R
 
 fn add_record(list: &mut ListWriter<'_>, record: &Record<'_>) {
     list.map(|map| {
-        map.format("name", format_args!("{}", record.name));
+        map.written("name", |out| record.name.print(out));
         add_code(map, "type", codes::record_type(record.kind));
         add_code(map, "class", codes::class(record.class));
-        map.format("ttl", format_args!("{}", record.ttl));
+        map.written("ttl", |out| print_number(out, record.ttl));
         record::describe(record, &mut Keys(map));
     });
 }
@@ -213,7 +215,7 @@ fn add_record(list: &mut ListWriter<'_>, record: &Record<'_>) {
 fn add_code(map: &mut MapWriter<'_>, key: &'static str, code: Code) {
     match code {
         Code::Known(name) => map.constant(key, name),
-        code => map.format(key, format_args!("{code}")),
+        code => map.written(key, |out| code.print(out)),
     }
 }
 
@@ -224,8 +226,8 @@ impl Describe for Keys<'_, '_> {
         self.0.unsigned(key, u64::from(number));
     }
 
-    fn text(&mut self, key: &'static str, text: impl Display) {
-        self.0.format(key, format_args!("{text}"));
+    fn text(&mut self, key: &'static str, text: impl Print) {
+        self.0.written(key, |out| text.print(out));
     }
 
     fn address(&mut self, key: &'static str, address: IpAddr) {

@@ -3,8 +3,6 @@
 //!
 //! Limits: 255 octets and 126 compression pointers a name, so no loop of pointers goes on and no name costs more.
 
-use std::fmt::{self, Display, Formatter};
-
 /// Octets of a name with its length octets (RFC 1035, section 2.3.4).
 const MAX_NAME_OCTETS: usize = 255;
 
@@ -14,9 +12,14 @@ const MAX_POINTERS: usize = 126;
 /// Bytes of the longest printed name: every octet as `\DDD`.
 pub const MAX_PRINTED_BYTES: usize = 4 * MAX_NAME_OCTETS;
 
+/// Has a printed form, written straight to where it belongs.
+pub trait Print {
+    fn print(&self, out: &mut Vec<u8>);
+}
+
 /// A name that lies somewhere in a message.
 ///
-/// Prints as Packetbeat does: without the last dot (`{}`), or with it (`{:#}`); the root is `.`.
+/// Prints as Packetbeat does: without the last dot; the root is `.`.
 #[derive(Clone, Copy)]
 pub struct Name<'a> {
     message: &'a [u8],
@@ -37,17 +40,30 @@ impl<'a> Name<'a> {
     }
 }
 
-impl Display for Name<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let mut empty = true;
+impl Print for Name<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        let start = out.len();
         for label in self.labels() {
-            if !empty {
-                formatter.write_str(".")?;
+            if out.len() > start {
+                out.push(b'.');
             }
-            write_escaped(formatter, label, Escapes::Label)?;
-            empty = false;
+            Escaped(label, Escapes::Label).print(out);
         }
-        if empty || formatter.alternate() { formatter.write_str(".") } else { Ok(()) }
+        if out.len() == start {
+            out.push(b'.');
+        }
+    }
+}
+
+/// A name that keeps its last dot.
+pub struct Absolute<'a>(pub Name<'a>);
+
+impl Print for Absolute<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        self.0.print(out);
+        if self.0.labels().next().is_some() {
+            out.push(b'.');
+        }
     }
 }
 
@@ -121,36 +137,67 @@ pub enum Escapes {
 /// Bytes in their escapes.
 pub struct Escaped<'a>(pub &'a [u8], pub Escapes);
 
-impl Display for Escaped<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        write_escaped(formatter, self.0, self.1)
-    }
-}
-
-fn write_escaped(formatter: &mut Formatter<'_>, bytes: &[u8], escapes: Escapes) -> fmt::Result {
-    let mut rest = bytes;
-    loop {
-        let plain = rest.iter().position(|byte| !is_plain(*byte, escapes)).unwrap_or(rest.len());
-        let (run, tail) = rest.split_at(plain);
-        // Plain bytes are ASCII.
-        formatter.write_str(std::str::from_utf8(run).unwrap_or_default())?;
-        let [byte, tail @ ..] = tail else { return Ok(()) };
-        match (byte, escapes) {
-            (b'\t', Escapes::Data) => formatter.write_str("\\t")?,
-            (b'\r', Escapes::Data) => formatter.write_str("\\r")?,
-            (b'\n', Escapes::Data) => formatter.write_str("\\n")?,
-            (b' '..=b'~', _) => write!(formatter, "\\{}", char::from(*byte))?,
-            _ => write!(formatter, "\\{byte:03}")?,
+impl Print for Escaped<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        let Escaped(mut rest, escapes) = *self;
+        let mask = if escapes == Escapes::Label { IN_LABEL } else { IN_TEXT };
+        loop {
+            let plain = rest.iter().position(|byte| PLAIN[usize::from(*byte)] & mask == 0).unwrap_or(rest.len());
+            let (run, tail) = rest.split_at(plain);
+            out.extend_from_slice(run);
+            let [byte, tail @ ..] = tail else { return };
+            match (byte, escapes) {
+                (b'\t', Escapes::Data) => out.extend_from_slice(b"\\t"),
+                (b'\r', Escapes::Data) => out.extend_from_slice(b"\\r"),
+                (b'\n', Escapes::Data) => out.extend_from_slice(b"\\n"),
+                (b' '..=b'~', _) => out.extend_from_slice(&[b'\\', *byte]),
+                _ => {
+                    let digit = |place: u8| b'0' + byte / place % 10;
+                    out.extend_from_slice(&[b'\\', digit(100), digit(10), digit(1)]);
+                }
+            }
+            rest = tail;
         }
-        rest = tail;
     }
 }
 
-fn is_plain(byte: u8, escapes: Escapes) -> bool {
-    match byte {
-        b'"' | b'\\' => false,
-        b'.' | b' ' | b'\'' | b'@' | b';' | b'(' | b')' => escapes != Escapes::Label,
-        b' '..=b'~' => true,
-        _ => false,
+const IN_LABEL: u8 = 1;
+const IN_TEXT: u8 = 2;
+
+/// Where each byte stands for itself.
+const PLAIN: [u8; 256] = {
+    let mut plain = [0; 256];
+    let mut byte = b' ';
+    while byte <= b'~' {
+        plain[byte as usize] = match byte {
+            b'"' | b'\\' => 0,
+            b'.' | b' ' | b'\'' | b'@' | b';' | b'(' | b')' => IN_TEXT,
+            _ => IN_LABEL | IN_TEXT,
+        };
+        byte += 1;
+    }
+    plain
+};
+
+impl Print for &str {
+    fn print(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.as_bytes());
     }
 }
+
+/// Prints a number in decimal digits.
+pub fn print_number(out: &mut Vec<u8>, number: impl itoa::Integer) {
+    out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+}
+
+macro_rules! print_numbers {
+    ($($number:ty),*) => {
+        $(impl Print for $number {
+            fn print(&self, out: &mut Vec<u8>) {
+                print_number(out, *self);
+            }
+        })*
+    };
+}
+
+print_numbers!(u8, u16, u32);

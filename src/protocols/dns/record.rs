@@ -3,25 +3,25 @@
 //!
 //! Limits: types without a rule are shown as escaped bytes, and so is data that does not follow its type's rule.
 
-use std::fmt::{self, Display, Formatter, Write as _};
 use std::net::IpAddr;
 
-use base64::display::Base64Display;
+use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::codes;
 use super::message::{Record, u16_at, u32_at};
-use super::name::{Escaped, Escapes, Name};
+use super::name::{Absolute, Escaped, Escapes, Name, Print};
 use crate::event::json::civil;
 
 /// Takes the keys of a record, in alphabetical order with `data` last.
 pub trait Describe {
     fn number(&mut self, key: &'static str, number: u32);
-    fn text(&mut self, key: &'static str, text: impl Display);
+    fn text(&mut self, key: &'static str, text: impl Print);
     fn address(&mut self, key: &'static str, address: IpAddr);
 }
 
-const DATA: &str = "data";
+/// Key of what a record is about.
+pub const DATA: &str = "data";
 
 /// Tells what is in a record. An address record without an address (RFC 2136) has nothing to tell.
 pub fn describe(record: &Record<'_>, to: &mut impl Describe) {
@@ -120,7 +120,7 @@ fn describe_known(record: &Record<'_>, to: &mut impl Describe) -> Option<()> {
             to.text("original_ttl", ttl);
             to.text("signer_name", signer);
             to.text("type_covered", codes::record_type(covered));
-            to.text(DATA, Base64Display::new(fields.rest(), &STANDARD));
+            to.text(DATA, Base64(fields.rest()));
         }
         // NSEC (RFC 4034, section 4)
         47 => {
@@ -128,7 +128,7 @@ fn describe_known(record: &Record<'_>, to: &mut impl Describe) -> Option<()> {
             let types = TypeBits::checked(fields.rest())?;
             to.text("type_bits", types);
             // Unlike all others, this name keeps its last dot in Packetbeat.
-            to.text(DATA, format_args!("{next:#}"));
+            to.text(DATA, Absolute(next));
         }
         // DNSKEY (RFC 4034, section 2)
         48 => {
@@ -136,7 +136,7 @@ fn describe_known(record: &Record<'_>, to: &mut impl Describe) -> Option<()> {
             to.text("algorithm", codes::algorithm(algorithm));
             to.text("flags", flags);
             to.text("protocol", protocol);
-            to.text(DATA, Base64Display::new(fields.rest(), &STANDARD));
+            to.text(DATA, Base64(fields.rest()));
         }
         // NSEC3 (RFC 5155, section 3)
         50 => {
@@ -231,7 +231,8 @@ impl<'a> Fields<'a> {
 struct Raw<'a>(Record<'a>);
 
 impl Raw<'_> {
-    fn write_uncompressed(&self, formatter: &mut Formatter<'_>) -> Option<fmt::Result> {
+    /// None, and nothing written, where the type holds no names, or the data does not follow it.
+    fn print_uncompressed(&self, out: &mut Vec<u8>) -> Option<()> {
         // Bytes, character strings and names before the rest (RFC 3597, section 4).
         let (bytes, strings, names) = match self.0.kind {
             // MD, MF, MB, MG, MR, NSAP-PTR, DNAME
@@ -257,28 +258,24 @@ impl Raw<'_> {
             fields.name()?;
         }
         fields.end()?;
-        let mut write = || {
-            let before = self.0.message.get(self.0.data_start..names_start).unwrap_or_default();
-            Escaped(before, Escapes::Data).fmt(formatter)?;
-            let mut fields = Fields { message: self.0.message, position: names_start, end: fields.end };
-            for _ in 0..names {
-                for label in fields.name().iter().flat_map(Name::labels) {
-                    Escaped(&[label.len() as u8], Escapes::Data).fmt(formatter)?;
-                    Escaped(label, Escapes::Data).fmt(formatter)?;
-                }
-                formatter.write_str("\\000")?;
+        let before = self.0.message.get(self.0.data_start..names_start).unwrap_or_default();
+        Escaped(before, Escapes::Data).print(out);
+        let mut fields = Fields { message: self.0.message, position: names_start, end: fields.end };
+        for _ in 0..names {
+            for label in fields.name().iter().flat_map(Name::labels) {
+                Escaped(&[label.len() as u8], Escapes::Data).print(out);
+                Escaped(label, Escapes::Data).print(out);
             }
-            Ok(())
-        };
-        Some(write())
+            out.extend_from_slice(b"\\000");
+        }
+        Some(())
     }
 }
 
-impl Display for Raw<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        match self.write_uncompressed(formatter) {
-            Some(result) => result,
-            None => Escaped(self.0.data, Escapes::Data).fmt(formatter),
+impl Print for Raw<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        if self.print_uncompressed(out).is_none() {
+            Escaped(self.0.data, Escapes::Data).print(out);
         }
     }
 }
@@ -296,18 +293,17 @@ impl<'a> Strings<'a> {
     }
 }
 
-impl Display for Strings<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+impl Print for Strings<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
         let mut rest = self.0;
         while let Some((length, tail)) = rest.split_first() {
             let (text, tail) = tail.split_at_checked(usize::from(*length)).unwrap_or((tail, &[]));
-            Escaped(text, Escapes::Text).fmt(formatter)?;
+            Escaped(text, Escapes::Text).print(out);
             if !tail.is_empty() {
-                formatter.write_str(" ")?;
+                out.push(b' ');
             }
             rest = tail;
         }
-        Ok(())
     }
 }
 
@@ -329,8 +325,8 @@ impl<'a> TypeBits<'a> {
     }
 }
 
-impl Display for TypeBits<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+impl Print for TypeBits<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
         let mut rest = self.0;
         let mut separator = "";
         while let [window, length, tail @ ..] = rest {
@@ -338,59 +334,76 @@ impl Display for TypeBits<'_> {
             for (index, byte) in bits.iter().enumerate() {
                 for bit in (0..8).filter(|bit| byte & (0x80 >> bit) != 0) {
                     let code = u16::from(*window) << 8 | (index as u16 & 31) << 3 | bit;
-                    write!(formatter, "{separator}{}", codes::record_type(code))?;
+                    separator.print(out);
+                    codes::record_type(code).print(out);
                     separator = " ";
                 }
             }
             rest = tail;
         }
-        Ok(())
     }
 }
 
 /// Upper-case hexadecimal digits.
 struct Hexadecimal<'a>(&'a [u8]);
 
-impl Display for Hexadecimal<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(formatter, "{byte:02X}"))
+impl Print for Hexadecimal<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+        let digit = |nibble: u8| DIGITS[usize::from(nibble & 15)];
+        self.0.iter().for_each(|byte| out.extend_from_slice(&[digit(byte >> 4), digit(*byte)]));
     }
 }
 
 /// A salt; `-` when there is none.
 struct Salt<'a>(&'a [u8]);
 
-impl Display for Salt<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        if self.0.is_empty() { formatter.write_str("-") } else { Hexadecimal(self.0).fmt(formatter) }
+impl Print for Salt<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        if self.0.is_empty() { out.push(b'-') } else { Hexadecimal(self.0).print(out) }
+    }
+}
+
+/// Base 64 with padding.
+struct Base64<'a>(&'a [u8]);
+
+impl Print for Base64<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        let start = out.len();
+        out.resize(start + self.0.len().div_ceil(3) * 4, 0);
+        let written = out.get_mut(start..).map_or(0, |place| STANDARD.encode_slice(self.0, place).unwrap_or(0));
+        out.truncate(start + written);
     }
 }
 
 /// Base 32 with the extended hexadecimal alphabet, without padding (RFC 4648, section 7).
 struct Base32<'a>(&'a [u8]);
 
-impl Display for Base32<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+impl Print for Base32<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
         const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHIJKLMNOPQRSTUV";
         for group in self.0.chunks(5) {
             let bits = (0..5).fold(0u64, |bits, index| bits << 8 | u64::from(group.get(index).copied().unwrap_or(0)));
             for digit in 0..(group.len() * 8).div_ceil(5) {
                 let value = bits >> (35 - 5 * digit) & 31;
-                formatter.write_char(char::from(ALPHABET[value as usize]))?;
+                out.push(ALPHABET[value as usize]);
             }
         }
-        Ok(())
     }
 }
 
 /// Seconds since 1970 as `YYYYMMDDhhmmss` (RFC 4034, section 3.2).
 struct Time(u32);
 
-impl Display for Time {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+impl Print for Time {
+    fn print(&self, out: &mut Vec<u8>) {
         let (year, month, day) = civil(i64::from(self.0 / 86_400));
         let second = self.0 % 86_400;
         let (hour, minute, second) = (second / 3_600, second / 60 % 60, second % 60);
-        write!(formatter, "{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
+        // 32 bits of seconds end in 2106.
+        let year = year as u32;
+        for number in [year / 100, year % 100, month, day, hour, minute, second] {
+            out.extend_from_slice(&[b'0' + (number / 10 % 10) as u8, b'0' + (number % 10) as u8]);
+        }
     }
 }

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use serde_json::{Value as Json, json};
 
 use super::message::{Extent, Message, Section};
+use super::name::Print;
 use super::waiting::MAX_WAITING;
 use super::{DnsFactory, Options, domain};
 use crate::protocols::Direction::{ToClient, ToServer};

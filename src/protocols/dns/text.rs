@@ -3,13 +3,28 @@
 //!
 //! Limit: records end when the line has [`MAX_TEXT_BYTES`].
 
-use std::fmt::{self, Display, Formatter, Write};
 use std::net::IpAddr;
 
 use super::codes;
 use super::event::MAX_TEXT_BYTES;
-use super::message::{Flag, Kind, Message, Record, Section};
+use super::message::{Flag, Kind, Message, OPT, Question, Record, Section};
+use super::name::{Print, print_number};
 use super::record::{self, Describe};
+use crate::event::json::write_address;
+
+/// `class IN, type A, example.org`, which is also `query`.
+pub struct QuestionText<'a>(pub Question<'a>);
+
+impl Print for QuestionText<'_> {
+    fn print(&self, out: &mut Vec<u8>) {
+        "class ".print(out);
+        codes::class(self.0.class).print(out);
+        ", type ".print(out);
+        codes::record_type(self.0.kind).print(out);
+        ", ".print(out);
+        self.0.name.print(out);
+    }
+}
 
 /// A message with further answers behind those of its own (zone transfers).
 pub struct Text<'a, F> {
@@ -18,26 +33,18 @@ pub struct Text<'a, F> {
     pub further: F,
 }
 
-/// `class IN, type A, example.org`, which is also `query`.
-pub struct QuestionText<'a>(pub super::message::Question<'a>);
-
-impl Display for QuestionText<'_> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        let question = &self.0;
-        let (class, kind) = (codes::class(question.class), codes::record_type(question.kind));
-        write!(formatter, "class {class}, type {kind}, {}", question.name)
-    }
-}
-
-impl<'a, F: Iterator<Item = Message<'a>> + Clone> Display for Text<'a, F> {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+impl<'a, F: Iterator<Item = Message<'a>> + Clone> Print for Text<'a, F> {
+    fn print(&self, out: &mut Vec<u8>) {
         let message = &self.message;
-        let mut out = Bounded { formatter, left_bytes: MAX_TEXT_BYTES };
-        let direction = match message.kind() {
-            Kind::Query => "query",
-            Kind::Response => "response",
-        };
-        write!(out, "ID {}; QR {direction}; OPCODE {}; FLAGS ", message.id, codes::opcode(message.opcode()))?;
+        let end = out.len() + MAX_TEXT_BYTES;
+        "ID ".print(out);
+        print_number(out, message.id);
+        match message.kind() {
+            Kind::Query => "; QR query; OPCODE ".print(out),
+            Kind::Response => "; QR response; OPCODE ".print(out),
+        }
+        codes::opcode(message.opcode()).print(out);
+        "; FLAGS ".print(out);
         let mut separator = "";
         for (flag, name) in [
             (Flag::Authoritative, "aa"),
@@ -48,73 +55,66 @@ impl<'a, F: Iterator<Item = Message<'a>> + Clone> Display for Text<'a, F> {
             (Flag::CheckingDisabled, "cd"),
         ] {
             if message.has(flag) {
-                write!(out, "{separator}{name}")?;
+                separator.print(out);
+                name.print(out);
                 separator = " ";
             }
         }
-        write!(out, "; RCODE {}", codes::response_code(message.response_code()))?;
+        "; RCODE ".print(out);
+        codes::response_code(message.response_code()).print(out);
         let mut before = "; QUESTION ";
         for question in message.questions() {
-            if out.left_bytes == 0 {
+            if out.len() >= end {
                 break;
             }
-            write!(out, "{before}{}", QuestionText(question))?;
+            before.print(out);
+            QuestionText(question).print(out);
             before = "; ";
         }
         let further = self.further.clone().flat_map(|message| message.records(Section::Answers));
-        out.section("; ANSWER ", message.records(Section::Answers).chain(further))?;
-        out.section("; AUTHORITY ", message.records(Section::Authorities))?;
-        out.section("; ADDITIONAL ", message.records(Section::Additionals))
+        section(out, end, "; ANSWER ", message.records(Section::Answers).chain(further));
+        section(out, end, "; AUTHORITY ", message.records(Section::Authorities));
+        section(out, end, "; ADDITIONAL ", message.records(Section::Additionals));
     }
 }
 
-/// Counts what is written.
-struct Bounded<'a, 'b> {
-    formatter: &'a mut Formatter<'b>,
-    left_bytes: usize,
-}
-
-impl Bounded<'_, '_> {
-    fn section<'a>(&mut self, title: &str, records: impl Iterator<Item = Record<'a>>) -> fmt::Result {
-        let mut before = title;
-        for record in records {
-            if self.left_bytes == 0 {
-                break;
-            }
-            self.write_str(before)?;
-            before = "; ";
-            if record.kind != super::message::OPT {
-                let mut line = Line { out: self, result: Ok(()) };
-                record::describe(&record, &mut line);
-                line.result?;
-            }
+fn section<'a>(out: &mut Vec<u8>, end: usize, title: &str, records: impl Iterator<Item = Record<'a>>) {
+    let mut before = title;
+    for record in records {
+        if out.len() >= end {
+            break;
         }
-        Ok(())
-    }
-}
-
-impl Write for Bounded<'_, '_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        self.left_bytes = self.left_bytes.saturating_sub(text.len());
-        self.formatter.write_str(text)
+        before.print(out);
+        before = "; ";
+        if record.kind != OPT {
+            record::describe(&record, &mut Line(out));
+        }
     }
 }
 
 /// A record as `key text, key text, data`; numbers are left out, as Packetbeat does.
-struct Line<'a, 'b, 'c> {
-    out: &'a mut Bounded<'b, 'c>,
-    result: fmt::Result,
+struct Line<'a>(&'a mut Vec<u8>);
+
+impl Line<'_> {
+    fn value(&mut self, key: &str, print: impl FnOnce(&mut Vec<u8>)) {
+        if key == record::DATA {
+            return print(self.0);
+        }
+        key.print(self.0);
+        self.0.push(b' ');
+        print(self.0);
+        ", ".print(self.0);
+    }
 }
 
-impl Describe for Line<'_, '_, '_> {
+impl Describe for Line<'_> {
     fn number(&mut self, _key: &'static str, _number: u32) {}
 
-    fn text(&mut self, key: &'static str, text: impl Display) {
-        let result = if key == "data" { write!(self.out, "{text}") } else { write!(self.out, "{key} {text}, ") };
-        self.result = self.result.and(result);
+    fn text(&mut self, key: &'static str, text: impl Print) {
+        self.value(key, |out| text.print(out));
     }
 
     fn address(&mut self, key: &'static str, address: IpAddr) {
-        self.text(key, address);
+        self.value(key, |out| write_address(out, address));
     }
 }

@@ -63,6 +63,8 @@ pub struct Damage {
     pub cut_off: bool,
     /// Of a request: its response is missing in the capture.
     pub response_lost: bool,
+    /// Of a response: when it began, it was not known to which request.
+    pub orphaned: bool,
 }
 
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use super::Options;
 use super::body::{Framing, Piece, find_empty_line};
-use super::exchange::{Exchanges, Turn};
+use super::exchange::{Exchanges, Lost, Turn};
 use super::message::{Kind, Message};
 use super::syntax::{StartLine, is_method};
 use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounter, Step};
@@ -173,7 +173,7 @@ impl Connection {
         }
         self.last_ns = turn.context.now_ns;
         let Stage::Body(framing) = self.half(direction).stage else {
-            self.lose_head(turn, direction);
+            self.lose_messages(turn, direction, Lost::AtLeastOne);
             return AfterGap::Restart;
         };
         let expected = match framing {
@@ -199,12 +199,12 @@ impl Connection {
             (Framing::Length { .. }, None) => {
                 // The gap goes on into the next message.
                 self.complete(turn, direction);
-                self.lose_head(turn, direction);
+                self.lose_messages(turn, direction, Lost::AtLeastOne);
                 return AfterGap::Restart;
             }
             _ => {
                 self.complete(turn, direction);
-                self.half(direction).out_of_step = true;
+                self.lose_messages(turn, direction, Lost::Unknown);
                 return AfterGap::Restart;
             }
         };
@@ -351,7 +351,7 @@ impl Connection {
         &mut self,
         turn: &mut Turn<'_, '_>,
         direction: Direction,
-        message: Box<Message>,
+        mut message: Box<Message>,
         length: usize,
     ) -> Progress {
         self.requester = Some(direction.opposite());
@@ -362,7 +362,8 @@ impl Connection {
             self.half(direction).stage = Stage::Start;
             return Progress::Taken(length);
         }
-        let request = self.exchanges.answered_by(direction);
+        let request = self.exchanges.response_begins(direction);
+        message.damage.orphaned = request.is_none();
         let method = request.map_or(&b""[..], |request| request.text(request.method));
         let leaves = status == 101 || (method == b"CONNECT" && matches!(status, 200..=299));
         let framing = if leaves { None } else { message.framing(method == b"HEAD") };
@@ -381,8 +382,10 @@ impl Connection {
 
     fn body(&mut self, turn: &mut Turn<'_, '_>, direction: Direction, framing: Framing, rest: &[u8]) -> Progress {
         let is_empty = |message: Option<&mut Message>| message.is_some_and(|message| message.body_bytes == 0);
-        if framing == Framing::UntilClose && StartLine::may_be_response(rest) && is_empty(self.body_owner(direction)) {
-            // A server that left out both the length and the body. The next answer tells.
+        let may_be_none = framing == Framing::UntilClose
+            || self.half(direction).response.as_ref().is_some_and(|response| response.damage.orphaned);
+        if may_be_none && StartLine::may_be_response(rest) && is_empty(self.body_owner(direction)) {
+            // A server that left out both the length and the body, or an answer to HEAD. The next answer tells.
             if rest.len() < b"HTTP/".len() {
                 return Progress::Wait;
             }
@@ -503,17 +506,23 @@ impl Connection {
         let half = self.half(direction);
         half.stage = Stage::Start;
         half.scanned = 0;
-        half.out_of_step = true;
+        if !std::mem::replace(&mut half.out_of_step, true) && self.requester == Some(direction.opposite()) {
+            self.exchanges.lose_answers(turn, direction, Lost::Unknown);
+        }
         Progress::OutOfStep
     }
 
-    /// The header of a message, or a whole message, is missing in the capture.
-    fn lose_head(&mut self, turn: &mut Turn<'_, '_>, direction: Direction) {
+    /// The header of a message, or whole messages, are missing in the capture.
+    fn lose_messages(&mut self, turn: &mut Turn<'_, '_>, direction: Direction, lost: Lost) {
         let half = self.half(direction);
         half.stage = Stage::Start;
         half.scanned = 0;
         half.out_of_step = true;
-        self.exchanges.lose_answer(turn, direction);
+        if self.requester.unwrap_or(Direction::ToServer) == direction {
+            self.exchanges.lose_requests();
+        } else {
+            self.exchanges.lose_answers(turn, direction, lost);
+        }
     }
 
     /// The connection ended in a direction, perhaps in the middle of a message.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::Options;
 use super::binary::Role;
 use super::reader::{Found, Reader};
-use super::session::Session;
+use super::session::{Session, Silence};
 use crate::protocols::{Context, Direction, ProtocolCounter};
 
 /// Request ids of one flow that may wait.
@@ -202,7 +202,7 @@ impl Datagrams {
                 self.complete(context, &mut exchange, direction, activity_ns);
             }
         }
-        exchange.session.give_up(context, None);
+        exchange.session.give_up(context, None, Silence::Meant);
         self.recycle(exchange);
     }
 

@@ -8,7 +8,7 @@ use super::binary::Role;
 use super::datagrams::Datagrams;
 use super::message::{Class, Form, Message};
 use super::reader::{Found, Reader};
-use super::session::Session;
+use super::session::{Session, Silence};
 use crate::protocols::{AfterGap, Context, Direction, End, Parser, ProtocolCounter, Step};
 
 /// How a TLS client begins: a handshake record of version 3.
@@ -120,7 +120,7 @@ impl MemcacheParser {
 
     /// Bytes of the server are missing: no answer that is still to come can be told from another.
     fn lost_answers(&mut self, context: &mut Context<'_>) {
-        self.give_up(context);
+        self.give_up(context, Silence::Doubtful);
         self.responses.lose_step();
     }
 
@@ -133,10 +133,10 @@ impl MemcacheParser {
     }
 
     /// Publishes what waits, with what came of the answer under way.
-    fn give_up(&mut self, context: &mut Context<'_>) {
+    fn give_up(&mut self, context: &mut Context<'_>, silence: Silence) {
         let partial = self.responses.is_inside() && self.responses.abandon() && !self.discards_answer;
         self.discards_answer = false;
-        self.session.give_up(context, partial.then_some(&self.responses.message));
+        self.session.give_up(context, partial.then_some(&self.responses.message), silence);
     }
 }
 
@@ -185,7 +185,7 @@ impl Parser for MemcacheParser {
                 self.requests.reset();
             }
             Direction::ToClient => {
-                self.give_up(context);
+                self.give_up(context, Silence::Meant);
                 self.responses.reset();
             }
         }
@@ -201,7 +201,7 @@ impl Parser for MemcacheParser {
         if since.is_some_and(|since| since.saturating_add(self.options.transaction_timeout_ns) <= context.now_ns) {
             // The rest of the answer may still come, and tells where the next one begins.
             self.discards_answer = self.responses.is_inside();
-            self.session.give_up(context, None);
+            self.session.give_up(context, None, Silence::Meant);
         }
     }
 
@@ -212,7 +212,7 @@ impl Parser for MemcacheParser {
 
     fn finish(&mut self, context: &mut Context<'_>) {
         self.lost_command(context);
-        self.give_up(context);
+        self.give_up(context, Silence::Meant);
         self.datagrams.finish(context);
         self.reset();
     }

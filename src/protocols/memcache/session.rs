@@ -13,6 +13,14 @@ use super::event::{self, note};
 use super::message::{Class, Form, Message, Spare};
 use crate::protocols::{Context, ProtocolCounter};
 
+/// What it means that a quiet command has no answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Silence {
+    Meant,
+    /// Bytes of the server are missing.
+    Doubtful,
+}
+
 /// Commands that may wait, and what is kept of them together.
 pub const MAX_WAITING: usize = 8192;
 pub const MAX_WAITING_BYTES: usize = 4 << 20;
@@ -118,7 +126,7 @@ impl Session {
             let Some(evicted) = self.pop() else { break };
             context.count(ProtocolCounter::EvictedRequests, 1);
             self.given_up += u64::from(evicted.form == Form::Text);
-            self.unanswered(context, evicted, note::UNFINISHED);
+            self.unanswered(context, evicted, note::UNFINISHED, Silence::Meant);
         }
     }
 
@@ -150,7 +158,7 @@ impl Session {
             event::publish(context, &self.options, None, Some(response), Some(note::NO_REQUEST));
             self.orphans += 1;
             if self.orphans > MAX_ORPHANS {
-                self.give_up(context, None);
+                self.give_up(context, None, Silence::Meant);
             }
             return;
         };
@@ -158,7 +166,7 @@ impl Session {
         for _ in 0..place {
             let Some(request) = self.pop() else { break };
             let note = if request.form == Form::Binary { note::NO_RESPONSE } else { note::UNFINISHED };
-            self.unanswered(context, request, note);
+            self.unanswered(context, request, note, Silence::Meant);
         }
         if let Some(request) = self.pop() {
             if is_line_refused(&request, response) {
@@ -180,7 +188,7 @@ impl Session {
     }
 
     /// Publishes all that waits. `partial` is what came of the first one's answer.
-    pub fn give_up(&mut self, context: &mut Context<'_>, partial: Option<&Message>) {
+    pub fn give_up(&mut self, context: &mut Context<'_>, partial: Option<&Message>, silence: Silence) {
         self.orphans = 0;
         self.publish_refused(context);
         if let Some(partial) = partial
@@ -191,7 +199,7 @@ impl Session {
             self.recycle(request);
         }
         while let Some(request) = self.pop() {
-            self.unanswered(context, request, note::UNFINISHED);
+            self.unanswered(context, request, note::UNFINISHED, silence);
         }
     }
 
@@ -203,11 +211,12 @@ impl Session {
         }
     }
 
-    fn unanswered(&mut self, context: &mut Context<'_>, request: Message, note: &'static str) {
+    fn unanswered(&mut self, context: &mut Context<'_>, request: Message, note: &'static str, silence: Silence) {
         if !request.quiet {
             context.count(ProtocolCounter::UnmatchedRequests, 1);
         }
-        event::publish(context, &self.options, Some(&request), None, (!request.quiet).then_some(note));
+        let note = (!request.quiet || silence == Silence::Doubtful).then_some(note);
+        event::publish(context, &self.options, Some(&request), None, note);
         self.recycle(request);
     }
 

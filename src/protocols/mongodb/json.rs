@@ -11,6 +11,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::bson::{self, Document, Element, Span, kind};
 use super::wire::Reader;
+use crate::protocols::text::hexadecimal;
 
 /// Depth of nested documents; MongoDB allows 100.
 const MAX_DEPTH: usize = 100;
@@ -200,13 +201,17 @@ impl Writer<'_> {
                 self.out.push(b'}');
             }
             kind::JAVASCRIPT_WITH_SCOPE => self.javascript_with_scope(element.value, depth),
-            kind::INT32 => self.format(format_args!("{}", reader.i32().unwrap_or_default())),
-            kind::INT64 => self.format(format_args!("{}", reader.i64().unwrap_or_default())),
+            kind::INT32 => self.number(reader.i32().unwrap_or_default()),
+            kind::INT64 => self.number(reader.i64().unwrap_or_default()),
             kind::TIMESTAMP => {
                 // The increment comes first on the wire.
                 let increment = reader.i32().unwrap_or_default() as u32;
                 let seconds = reader.i32().unwrap_or_default() as u32;
-                self.format(format_args!("{{\"T\":{seconds},\"I\":{increment}}}"));
+                self.out.extend_from_slice(b"{\"T\":");
+                self.number(seconds);
+                self.out.extend_from_slice(b",\"I\":");
+                self.number(increment);
+                self.out.push(b'}');
             }
             kind::DECIMAL128 => self.decimal(u128::from_le_bytes(reader.take().unwrap_or_default())),
             _ => self.out.extend_from_slice(b"null"),
@@ -220,7 +225,9 @@ impl Writer<'_> {
         if subtype == 2 {
             data = data.get(4..).unwrap_or_default();
         }
-        self.format(format_args!("{{\"Subtype\":{subtype},\"Data\":\""));
+        self.out.extend_from_slice(b"{\"Subtype\":");
+        self.number(subtype);
+        self.out.extend_from_slice(b",\"Data\":\"");
         let room = self.limit.saturating_sub(self.out.len());
         let data = data.get(..data.len().min(room / 4 * 3 + 6)).unwrap_or_default();
         let start = self.out.len();
@@ -245,9 +252,7 @@ impl Writer<'_> {
 
     fn hexadecimal(&mut self, bytes: &[u8]) {
         self.out.push(b'"');
-        for byte in bytes {
-            self.format(format_args!("{byte:02x}"));
-        }
+        hexadecimal(self.out, bytes);
         self.out.push(b'"');
     }
 
@@ -264,6 +269,9 @@ impl Writer<'_> {
             self.format(format_args!("{value:e}"));
             let exponent = self.out.iter().skip(start).position(|byte| *byte == b'e');
             exponent.into_iter().for_each(|place| self.out.insert(start + place + 1, b'+'));
+        } else if size < 1e9 && value as i32 as f64 == value && (value != 0.0 || value.is_sign_positive()) {
+            // Most are counts.
+            self.number(value as i32);
         } else {
             self.format(format_args!("{value}"));
         }
@@ -330,18 +338,27 @@ impl Writer<'_> {
         let room = self.limit.saturating_sub(self.out.len());
         let text = text.get(..text.len().min(room.saturating_add(8))).unwrap_or_default();
         self.out.push(b'"');
-        for chunk in text.utf8_chunks() {
-            let mut rest = chunk.valid().as_bytes();
-            while let Some(place) = rest.iter().position(|byte| needs_care(*byte)) {
-                let (plain, special) = rest.split_at(place);
-                self.out.extend_from_slice(plain);
-                let done = self.escape(special);
-                rest = special.get(done..).unwrap_or_default();
+        match std::str::from_utf8(text) {
+            Ok(_) => self.escaped(text),
+            Err(_) => {
+                for chunk in text.utf8_chunks() {
+                    self.escaped(chunk.valid().as_bytes());
+                    chunk.invalid().iter().for_each(|_| self.out.extend_from_slice(b"\\ufffd"));
+                }
             }
-            self.out.extend_from_slice(rest);
-            chunk.invalid().iter().for_each(|_| self.out.extend_from_slice(b"\\ufffd"));
         }
         self.out.push(b'"');
+    }
+
+    fn escaped(&mut self, text: &[u8]) {
+        let mut rest = text;
+        while let Some(place) = rest.iter().position(|byte| needs_care(*byte)) {
+            let (plain, special) = rest.split_at(place);
+            self.out.extend_from_slice(plain);
+            let done = self.escape(special);
+            rest = special.get(done..).unwrap_or_default();
+        }
+        self.out.extend_from_slice(rest);
     }
 
     /// Writes the character that `text` begins with; answers its bytes.
@@ -366,6 +383,10 @@ impl Writer<'_> {
         1
     }
 
+    fn number(&mut self, number: impl itoa::Integer) {
+        self.out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+    }
+
     fn format(&mut self, arguments: std::fmt::Arguments<'_>) {
         // Writing into memory only fails when a Display implementation fails.
         let _ = self.out.write_fmt(arguments);
@@ -373,5 +394,15 @@ impl Writer<'_> {
 }
 
 fn needs_care(byte: u8) -> bool {
-    byte < 0x20 || matches!(byte, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2)
+    CARE[usize::from(byte)]
 }
+
+const CARE: [bool; 256] = {
+    let mut care = [false; 256];
+    let mut byte = 0;
+    while byte < care.len() {
+        care[byte] = byte < 0x20 || matches!(byte as u8, b'"' | b'\\' | b'<' | b'>' | b'&' | 0xe2);
+        byte += 1;
+    }
+    care
+};

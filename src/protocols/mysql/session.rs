@@ -482,9 +482,13 @@ impl Session {
         }
     }
 
-    /// Bytes of the client are missing, and maybe commands.
+    /// Bytes of the client are missing, and maybe commands, or more of the last one: a password, a file.
     pub fn lost_commands(&mut self) {
         self.aligned = false;
+        let goes_on = |request: &Request| matches!(request.command, Command::Connect | Command::ChangeUser);
+        if let Some(request) = self.waiting.back_mut() {
+            request.damaged |= self.client == Client::LocalFile || goes_on(request);
+        }
     }
 
     /// When the next of them has.

@@ -33,6 +33,19 @@ impl Trust {
     }
 }
 
+/// Types of messages, a bit for each.
+const FROM_CLIENT: u128 = bits(b"QPBDCESHXcFdfp");
+const FROM_SERVER: u128 = bits(b"123nsIcZRSKvCGHWtTDENAVd");
+
+const fn bits(letters: &[u8]) -> u128 {
+    let (mut bits, mut place) = (0, 0);
+    while place < letters.len() {
+        bits |= 1 << letters[place];
+        place += 1;
+    }
+    bits
+}
+
 /// Whether a message may begin so: the rest of one that began unseen is not waited for.
 pub fn may_begin(direction: Direction, bytes: &[u8]) -> bool {
     match (direction, bytes) {
@@ -41,8 +54,8 @@ pub fn may_begin(direction: Direction, bytes: &[u8]) -> bool {
             let code = code.iter().fold(0, |code, byte| code << 8 | u32::from(*byte));
             matches!((code >> 16, code & 0xffff), (1234, 5678..=5680) | (1 | 2, 0) | (3, 0..=9))
         }),
-        (Direction::ToServer, [kind, ..]) => b"QPBDCESHXcFdfp".contains(kind),
-        (Direction::ToClient, [kind, ..]) => b"123nsIcZRSKvCGHWtTDENAVd".contains(kind),
+        (Direction::ToServer, [kind, ..]) => FROM_CLIENT >> (kind & 127) & 1 != 0 && *kind < 128,
+        (Direction::ToClient, [kind, ..]) => FROM_SERVER >> (kind & 127) & 1 != 0 && *kind < 128,
     }
 }
 

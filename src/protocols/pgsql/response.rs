@@ -59,6 +59,8 @@ pub struct Response {
     pub tag: Vec<u8>,
     pub failed: bool,
     pub error: Error,
+    /// The client sends data to be copied.
+    pub copies_in: bool,
     /// Bytes of rows were lost in a gap.
     pub damaged: bool,
     /// ParameterDescription came: the RowDescription behind it describes a statement, whose formats are not known yet.
@@ -78,6 +80,7 @@ impl Response {
         self.text.shrink_to(64 << 10);
         self.tag.clear();
         self.failed = false;
+        self.copies_in = false;
         self.damaged = false;
         self.of_statement = false;
         self.described = false;

@@ -59,6 +59,7 @@ impl Session {
             b'D' => self.row(context, message, start_ns),
             b'G' => {
                 self.response.count(message, start_ns);
+                self.response.copies_in = true;
                 // A Sync that was sent before the copied data is passed over; the one behind it is answered.
                 let syncs = self.queue.get(1).is_some_and(|unit| unit.kind == Kind::Sync);
                 if syncs && self.queue.front().is_some_and(|unit| unit.kind == Kind::Execute) {

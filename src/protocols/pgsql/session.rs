@@ -308,9 +308,12 @@ impl Session {
         self.not_mine = true;
     }
 
-    /// Bytes of the client are missing, and maybe requests.
+    /// Bytes of the client are missing, and maybe requests, or more of the first one: a password, copied data.
     pub fn lost_requests(&mut self) {
         self.aligned = false;
+        if let Some(unit) = self.queue.front_mut() {
+            unit.damaged |= unit.kind == Kind::Login || self.response.copies_in;
+        }
     }
 
     /// A hole in the server's bytes. Cycles do not share segments unless they are pipelined, so a hole of one segment is in

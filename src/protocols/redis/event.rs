@@ -8,6 +8,7 @@ use crate::event::{Event, field};
 use crate::protocols::notes::{
     ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_CUT, REQUEST_LOSS, RESPONSE_LOSS, SLOW_RESPONSE,
 };
+use crate::protocols::text::lossy;
 use crate::protocols::{Common, Context, Direction, Status};
 
 /// How a command's waiting ended.
@@ -95,14 +96,17 @@ fn fill(event: &mut Event, options: &Options, request: &Request, response: Optio
     }
     if !name.bytes().is_empty() {
         name.change(<[u8]>::make_ascii_lowercase);
-        event.format(field::EVENT_ACTION, format_args!("redis.{}", String::from_utf8_lossy(name.bytes())));
+        event.written(field::EVENT_ACTION, |out| {
+            out.extend_from_slice(b"redis.");
+            out.extend_from_slice(lossy(name.bytes()).as_bytes());
+        });
         name.change(<[u8]>::make_ascii_uppercase);
         event.text(field::METHOD, name.bytes());
     }
     event.text(field::RESOURCE, request.word(argument));
     event.text(field::QUERY, &request.text);
     if options.common.send_request {
-        event.text(field::REQUEST, &request.text);
+        event.same(field::REQUEST, field::QUERY);
     }
     if failed {
         event.constant(field::EVENT_OUTCOME, "failure");
@@ -111,7 +115,7 @@ fn fill(event: &mut Event, options: &Options, request: &Request, response: Optio
         let shown = if response.kind == Kind::Error { field::REDIS_ERROR } else { field::REDIS_RETURN_VALUE };
         event.text(shown, &response.text);
         if options.common.send_response {
-            event.text(field::RESPONSE, &response.text);
+            event.same(field::RESPONSE, shown);
         }
     }
 }

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Lines of RESP: everything but the bodies of bulk strings is one.
 
+use memchr::memchr;
+
 /// A line that begins the bytes given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Line<'a> {
@@ -21,11 +23,16 @@ pub struct LineScanner {
 }
 
 impl LineScanner {
+    /// Whether no part of a line was looked at.
+    pub fn is_fresh(&self) -> bool {
+        self.scanned == 0
+    }
+
     /// The line that begins `bytes`, which after [`Line::Incomplete`] must begin with the same line.
     pub fn line<'a>(&mut self, bytes: &'a [u8], max_bytes: usize) -> Line<'a> {
         let seen = self.scanned.min(bytes.len());
         let window = &bytes[..bytes.len().min(max_bytes)];
-        match window.get(seen..).and_then(|fresh| fresh.iter().position(|byte| *byte == b'\n')) {
+        match window.get(seen..).and_then(|fresh| memchr(b'\n', fresh)) {
             Some(position) => {
                 self.scanned = 0;
                 let end = seen + position;
@@ -46,6 +53,21 @@ impl LineScanner {
     pub fn reset(&mut self) {
         self.scanned = 0;
     }
+}
+
+/// The header of a bulk string or aggregate in its usual form, and its length: a size of up to nine digits behind the type.
+/// None: it has another form, or is not there wholly.
+#[inline]
+pub fn plain_size(line: &[u8]) -> Option<(u32, usize)> {
+    let mut size = 0;
+    for (index, byte) in line.iter().enumerate().take(11).skip(1) {
+        match byte {
+            b'0'..=b'9' if index < 10 => size = size * 10 + u32::from(byte - b'0'),
+            b'\r' if index > 1 && line.get(index + 1) == Some(&b'\n') => return Some((size, index + 2)),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// The decimal number that `text` is.

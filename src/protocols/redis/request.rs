@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::commands::{self, Effect, Subscription};
 use super::inline;
-use super::line::{Line, LineScanner, number};
+use super::line::{Line, LineScanner, number, plain_size};
 use crate::protocols::text::Text;
 
 /// Text that is kept of a command.
@@ -267,6 +267,13 @@ impl RequestReader {
     }
 
     fn header(&mut self, rest: &[u8], position: &mut usize, left: u32) -> Option<Found> {
+        if rest.first() == Some(&b'$')
+            && self.scanner.is_fresh()
+            && let Some((size, length)) = plain_size(rest)
+        {
+            self.bulk(u64::from(size), length, position, left);
+            return None;
+        }
         let (text, length) = match self.scanner.line(rest, MAX_LINE_BYTES) {
             Line::Found { text, length } => (text, length),
             Line::Incomplete if rest.first() == Some(&b'$') => return Some(Found::Need { more: rest.len() + 1 }),
@@ -274,13 +281,17 @@ impl RequestReader {
         };
         match text.strip_prefix(b"$").and_then(number) {
             Some(size @ 0..=MAX_BULK_BYTES) => {
-                self.take(length, position);
-                self.request.begin_word();
-                self.state = State::Body { left: size as u64 + LINE_END_BYTES, elements: left - 1 };
+                self.bulk(size as u64, length, position, left);
                 None
             }
             _ => Some(self.refuse(text, length, position)),
         }
+    }
+
+    fn bulk(&mut self, size_bytes: u64, header_bytes: usize, position: &mut usize, left: u32) {
+        self.take(header_bytes, position);
+        self.request.begin_word();
+        self.state = State::Body { left: size_bytes + LINE_END_BYTES, elements: left - 1 };
     }
 
     fn body(&mut self, rest: &[u8], position: &mut usize, left: u64, elements: u32) {

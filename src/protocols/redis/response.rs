@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use super::line::{Line, LineScanner, number};
+use super::line::{Line, LineScanner, number, plain_size};
 use crate::protocols::text::Text;
 
 /// Text that is kept of an answer.
@@ -74,6 +74,7 @@ impl Response {
     }
 
     /// Appends text, as much as there is room for.
+    #[inline]
     pub fn append(&mut self, part: &[u8]) {
         let room = MAX_TEXT_BYTES.saturating_sub(self.text.len());
         self.cut |= part.len() > room;
@@ -168,7 +169,9 @@ impl ResponseReader {
                 self.response.start_ns = now_ns;
                 self.begun = true;
             }
+            let plain = if self.state == State::Line { self.plain_bulk(rest, position) } else { None };
             let is_complete = match self.state {
+                _ if plain.is_some() => plain,
                 State::Line => match self.scanner.line(rest, MAX_LINE_BYTES) {
                     Line::Found { text, length } => {
                         self.take(length, position);
@@ -278,6 +281,18 @@ impl ResponseReader {
         }
     }
 
+    /// A bulk string with the usual header. None: it is read as any other line.
+    fn plain_bulk(&mut self, rest: &[u8], position: &mut usize) -> Option<bool> {
+        if rest.first() != Some(&b'$') || !self.scanner.is_fresh() {
+            return None;
+        }
+        let (size, length) = plain_size(rest)?;
+        self.take(length, position);
+        self.begin_value(Kind::Other);
+        let left = u64::from(size) + LINE_END_BYTES;
+        Some(self.body(rest.get(length..).unwrap_or_default(), position, left, 0))
+    }
+
     fn body(&mut self, rest: &[u8], position: &mut usize, left: u64, format: u8) -> bool {
         let here = usize::try_from(left).unwrap_or(usize::MAX).min(rest.len());
         let wanted = usize::try_from(left.saturating_sub(LINE_END_BYTES)).unwrap_or(usize::MAX).min(here);
@@ -343,17 +358,16 @@ impl ResponseReader {
 
     /// Writes what stands before a value.
     fn begin_value(&mut self, kind: Kind) {
-        let Some(frame) = self.frames.last_mut() else {
+        let Some(frame) = self.frames.last() else {
             self.response.kind = kind;
             return;
         };
-        let separator: &[u8] = match (frame.done, frame.shape) {
-            (0, _) => b"",
-            (done, Shape::Map) if done % 2 == 1 => b": ",
-            _ => b", ",
-        };
-        let done = frame.done;
-        self.show(separator);
+        let (done, shape) = (frame.done, frame.shape);
+        match (done, shape) {
+            (0, _) => {}
+            (done, Shape::Map) if done % 2 == 1 => self.show(b": "),
+            _ => self.show(b", "),
+        }
         if self.frames.len() == 1 && self.muted_from.is_none() {
             let here = self.response.text.len();
             if done == 0 {
@@ -399,6 +413,7 @@ impl ResponseReader {
         self.end_value()
     }
 
+    #[inline]
     fn show(&mut self, text: &[u8]) {
         if self.muted_from.is_none() {
             self.response.append(text);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Addresses, URIs and parameters in header values (RFC 3261, sections 19.1, 20.10 and 25.1). Works on slices, keeps nothing.
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 
 /// The value of From, To or Contact: `"Name" <uri>;parameters`, or a bare URI with the header's parameters behind it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -90,8 +90,13 @@ pub fn name_and_value(text: &[u8]) -> (&[u8], &[u8]) {
 /// A number of decimal digits with blanks around it.
 pub fn number(text: &[u8]) -> Option<u64> {
     let digits = text.trim_ascii();
-    let is_number = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
-    is_number.then(|| std::str::from_utf8(digits).ok()?.parse().ok()).flatten()
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0_u64, |number, digit| {
+        let value = digit.checked_sub(b'0').filter(|value| *value < 10)?;
+        number.checked_mul(10)?.checked_add(u64::from(value))
+    })
 }
 
 /// Before the first such byte, and from it on.
@@ -141,14 +146,10 @@ fn find_unquoted(text: &[u8], wanted: u8) -> Option<usize> {
 
 fn split_unquoted(text: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
+    let is_plain = memchr2(b'"', b'<', text).is_none();
     std::iter::from_fn(move || {
         let current = rest?;
-        let mut place = Place::Plain;
-        let end = current.iter().position(|byte| {
-            let separates = place == Place::Plain && *byte == separator;
-            place = place.after(*byte);
-            separates
-        });
+        let end = if is_plain { memchr(separator, current) } else { find_unquoted(current, separator) };
         rest = end.and_then(|end| current.get(end + 1..));
         Some(end.map_or(current, |end| current.get(..end).unwrap_or_default()))
     })

@@ -84,16 +84,22 @@ pub struct Message<'a> {
 }
 
 impl<'a> Message<'a> {
-    /// Reads a header: the start line, and fields that are not folded (see [`unfold`]).
-    pub fn parse(head: &'a [u8]) -> Option<Message<'a>> {
+    /// Reads a header: the start line, and fields that are not folded (see [`unfold`]). None: it is none. The message is
+    /// lent to `take`, as it is too large to be moved about.
+    pub fn with<R>(head: &'a [u8], take: impl FnOnce(&Message<'a>) -> R) -> Option<R> {
         let mut rest = head;
         let mut message = Message::new(StartLine::parse(next_line(&mut rest)?)?);
+        message.read(rest);
+        Some(take(&message))
+    }
+
+    fn read(&mut self, fields: &'a [u8]) {
+        let mut rest = fields;
         while let Some(line) = next_line(&mut rest) {
             let Some(colon) = memchr(b':', line) else { continue };
             let name = line.get(..colon).unwrap_or_default().trim_ascii();
-            message.field(name, line.get(colon + 1..).unwrap_or_default().trim_ascii());
+            self.field(name, line.get(colon + 1..).unwrap_or_default().trim_ascii());
         }
-        Some(message)
     }
 
     /// Whether it has what every message must have (RFC 3261, section 8.1.1), and a request the method of its CSeq.
@@ -116,6 +122,7 @@ impl<'a> Message<'a> {
         media_type.eq_ignore_ascii_case(b"application/sdp") && self.content_encoding.is_empty()
     }
 
+    #[inline]
     fn new(start: StartLine<'a>) -> Message<'a> {
         Message {
             start,

@@ -151,30 +151,30 @@ impl Parser for SipParser {
         }
         let head_end = find_head_end(payload, &mut 0);
         let (head, body) = payload.split_at_checked(head_end.unwrap_or(payload.len())).unwrap_or((payload, b""));
-        let Some(message) = Message::parse(unfold(head, &mut self.unfolded).unwrap_or(head)) else {
-            context.count(ProtocolCounter::ParseFailures, 1);
-            return;
-        };
-        // Without a length the body ends with the datagram; what is behind the length is no part of it (section 18.3).
-        let announced =
-            message.content_length.map_or(body.len(), |length| usize::try_from(length).unwrap_or(usize::MAX));
-        let body_bytes = announced.min(body.len());
-        let damage = match (cut_bytes, head_end) {
-            (1.., _) if head_end.is_none() || announced > body.len() => Damage::Lost,
-            (_, None) => Damage::NoHeadEnd,
-            _ if announced > body.len() => Damage::Short,
-            _ => Damage::None,
-        };
-        let report = Report {
-            message: &message,
-            original: payload.get(..head.len() + body_bytes).unwrap_or(payload),
-            body: body.get(..body_bytes).unwrap_or_default(),
-            time_ns: context.now_ns,
-            damage,
-        };
-        event::publish(context, direction, &self.options, &report, &mut self.text);
-        drop(message);
-        self.trim();
+        let published = Message::with(unfold(head, &mut self.unfolded).unwrap_or(head), |message| {
+            // Without a length the body ends with the datagram; what is behind the length is no part of it (section 18.3).
+            let announced =
+                message.content_length.map_or(body.len(), |length| usize::try_from(length).unwrap_or(usize::MAX));
+            let body_bytes = announced.min(body.len());
+            let damage = match (cut_bytes, head_end) {
+                (1.., _) if head_end.is_none() || announced > body.len() => Damage::Lost,
+                (_, None) => Damage::NoHeadEnd,
+                _ if announced > body.len() => Damage::Short,
+                _ => Damage::None,
+            };
+            let report = Report {
+                message,
+                original: payload.get(..head.len() + body_bytes).unwrap_or(payload),
+                body: body.get(..body_bytes).unwrap_or_default(),
+                time_ns: context.now_ns,
+                damage,
+            };
+            event::publish(context, direction, &self.options, &report, &mut self.text);
+        });
+        match published {
+            Some(()) => self.trim(),
+            None => context.count(ProtocolCounter::ParseFailures, 1),
+        }
     }
 
     fn deadline_ns(&self) -> Option<i64> {
@@ -256,13 +256,16 @@ impl SipParser {
             return Err((rest.len() <= MAX_HEAD_BYTES).then_some(Progress::Wait(rest.len() + 1)));
         };
         let head = rest.get(..head_bytes).unwrap_or_default();
-        let message = Message::parse(unfold(head, &mut self.unfolded).unwrap_or(head)).ok_or(None)?;
+        let head = unfold(head, &mut self.unfolded).unwrap_or(head);
+        let (has_own_method, describes_session, body_bytes) = Message::with(head, |message| {
+            (message.has_own_method(), message.describes_session(), message.content_length.unwrap_or(0))
+        })
+        .ok_or(None)?;
         // A connection may be joined in the middle of a start line.
-        if !stream.has_message && !message.has_own_method() {
+        if !stream.has_message && !has_own_method {
             return Err(None);
         }
-        let body_bytes = message.content_length.unwrap_or(0);
-        let is_wanted = self.options.keep_original || (self.options.parse_body && message.describes_session());
+        let is_wanted = self.options.keep_original || (self.options.parse_body && describes_session);
         let most = if is_wanted { MAX_BODY_BYTES } else { 0 };
         let kept_bytes = usize::try_from(body_bytes).map_or(most, |bytes| bytes.min(most));
         let skipped_bytes = body_bytes - kept_bytes as u64;
@@ -282,10 +285,10 @@ impl SipParser {
         stream.has_message = true;
         let time_ns = stream.started_ns.unwrap_or(context.now_ns);
         let (head, body) = bytes.split_at_checked(framing.head_bytes).unwrap_or((bytes, b""));
-        let Some(message) = Message::parse(unfold(head, &mut self.unfolded).unwrap_or(head)) else { return };
-        let report = Report { message: &message, original: bytes, body, time_ns, damage };
-        event::publish(context, direction, &self.options, &report, &mut self.text);
-        drop(message);
+        Message::with(unfold(head, &mut self.unfolded).unwrap_or(head), |message| {
+            let report = Report { message, original: bytes, body, time_ns, damage };
+            event::publish(context, direction, &self.options, &report, &mut self.text);
+        });
         self.trim();
     }
 
@@ -303,8 +306,8 @@ impl SipParser {
         let Some(start) = find_start(block) else { return stream.pass_over(end) };
         let head = block.get(start..).unwrap_or_default();
         let line = next_line(&mut { head }).unwrap_or_default();
-        let message = Message::parse(unfold(head, &mut self.unfolded).unwrap_or(head));
-        match StartLine::parse(line).is_some() && message.is_some_and(|message| message.is_likely()) {
+        let is_likely = Message::with(unfold(head, &mut self.unfolded).unwrap_or(head), |message| message.is_likely());
+        match StartLine::parse(line).is_some() && is_likely == Some(true) {
             true => {
                 stream.begin(Footing::Known);
                 Progress::Taken(start)

@@ -6,6 +6,7 @@ use super::message::{Extent, Message};
 use super::session::Call;
 use crate::event::{Event, field};
 use crate::protocols::notes::{ENDED, ENDED_INSIDE, NO_RESPONSE, REQUEST_LOSS, RESPONSE_LOSS};
+use crate::protocols::text::lossy;
 use crate::protocols::{Common, Context, Status};
 
 /// How a call's waiting ended.
@@ -70,24 +71,30 @@ fn fill(event: &mut Event, options: &Options, call: &Call, reply: Option<&Messag
     event.text(field::PATH, service);
     event.text_if_any(field::THRIFT_SERVICE, service);
     let (name, dots) = shown_name(options, &call.name);
-    let name = String::from_utf8_lossy(name);
-    event.format(field::METHOD, format_args!("{name}{dots}"));
-    let params = String::from_utf8_lossy(&call.params);
+    let name = lossy(name);
+    event.written(field::METHOD, |out| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(dots.as_bytes());
+    });
     event.text(field::THRIFT_PARAMS, &call.params);
-    event.format(field::QUERY, format_args!("{name}{dots}{params}"));
+    event.written(field::QUERY, |out| {
+        out.extend_from_slice(name.as_bytes());
+        out.extend_from_slice(dots.as_bytes());
+        out.extend_from_slice(&call.params);
+    });
     if options.common.send_request {
-        event.format(field::REQUEST, format_args!("{name}{dots}{params}"));
+        event.same(field::REQUEST, field::QUERY);
     }
     let Some(reply) = reply else { return };
     event.text(field::THRIFT_RETURN_VALUE, &reply.value);
     event.text_if_any(field::THRIFT_EXCEPTIONS, &reply.exceptions);
     if options.common.send_response {
         match reply.exceptions.is_empty() {
-            true => event.text(field::RESPONSE, &reply.value),
-            false => {
-                let exceptions = String::from_utf8_lossy(&reply.exceptions);
-                event.format(field::RESPONSE, format_args!("Exceptions: {exceptions}"));
-            }
+            true => event.same(field::RESPONSE, field::THRIFT_RETURN_VALUE),
+            false => event.written(field::RESPONSE, |out| {
+                out.extend_from_slice(b"Exceptions: ");
+                out.extend_from_slice(&reply.exceptions);
+            }),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::idl::Method;
 use super::render;
 use super::wire::{Failure, FieldHeader, Kind, Protocol};
 use super::{Options, Replies, Strings, Values};
-use crate::protocols::text::Text;
+use crate::protocols::text::{Text, hexadecimal};
 
 /// Bytes of a text after which no further element is begun.
 pub const MAX_TEXT_BYTES: usize = 1 << 20;
@@ -185,7 +185,7 @@ impl MessageReader {
     pub fn abandon(&mut self, options: &Options, extent: Extent) {
         let mut dots: &[u8] = b"...";
         if self.string.take().is_some() {
-            self.write_string(options, true);
+            self.write_kept(options, true);
         }
         if self.awaited.is_none() && self.levels.last().is_some_and(|level| level.shown > 0) {
             dots = b", ...";
@@ -242,7 +242,7 @@ impl MessageReader {
                         let fields = *fields;
                         self.field(options, method, id, fields);
                         match flag {
-                            Some(flag) => self.scalar(|out| render::format(out, format_args!("{flag}"))),
+                            Some(flag) => self.boolean(flag),
                             None => self.awaited = Some(kind),
                         }
                     }
@@ -293,7 +293,9 @@ impl MessageReader {
         if self.levels.len() > 1 {
             self.message.is_dropped |= fields >= options.drop_after_n_struct_fields;
             if self.item(options) {
-                render::format(self.out(), format_args!("{id}: "));
+                let out = self.out();
+                out.number(id);
+                out.extend_from_slice(b": ");
             }
             return;
         }
@@ -324,10 +326,12 @@ impl MessageReader {
             MessageType::Reply => method.and_then(|method| method.exception(id)),
             MessageType::Call | MessageType::Oneway => method.and_then(|method| method.parameter(id)),
         };
+        let out = self.out();
         match name {
-            Some(name) => render::format(self.out(), format_args!("{name}: ")),
-            None => render::format(self.out(), format_args!("{id}: ")),
+            Some(name) => out.extend_from_slice(name.as_bytes()),
+            None => out.number(id),
         }
+        out.extend_from_slice(b": ");
     }
 
     /// Begins an element of the innermost container. Answers whether it is shown.
@@ -360,7 +364,7 @@ impl MessageReader {
         let taken = match kind {
             Kind::Bool => {
                 let (value, taken) = protocol.boolean(rest)?;
-                self.scalar(|out| render::format(out, format_args!("{value}")));
+                self.boolean(value);
                 taken
             }
             Kind::I8 => {
@@ -423,7 +427,11 @@ impl MessageReader {
 
     fn integer(&mut self, value: i64, mask: Option<i64>) {
         let value = mask.map_or(value, |mask| value & mask);
-        self.scalar(|out| render::format(out, format_args!("{value}")));
+        self.scalar(|out| out.number(value));
+    }
+
+    fn boolean(&mut self, value: bool) {
+        self.scalar(|out| out.extend_from_slice(if value { b"true" } else { b"false" }));
     }
 
     fn scalar(&mut self, write: impl FnOnce(&mut Text)) {
@@ -445,20 +453,30 @@ impl MessageReader {
     fn string_goes_on(&mut self, options: &Options, string: StringLeft, rest: &[u8]) -> usize {
         let taken = (rest.len() as u64).min(string.bytes);
         let shown = string.room.min(taken as usize);
+        if taken == string.bytes && self.kept.is_empty() {
+            self.string = None;
+            self.write_string(options, rest.get(..shown).unwrap_or_default(), string.is_cut);
+            return taken as usize;
+        }
         self.kept.extend_from_slice(rest.get(..shown).unwrap_or_default());
         let left = StringLeft { bytes: string.bytes - taken, room: string.room - shown, ..string };
         self.string = Some(left).filter(|left| left.bytes > 0);
         if left.bytes == 0 {
-            self.write_string(options, left.is_cut);
+            self.write_kept(options, left.is_cut);
         }
         taken as usize
     }
 
-    fn write_string(&mut self, options: &Options, is_cut: bool) {
-        let kept = std::mem::take(&mut self.kept);
+    fn write_kept(&mut self, options: &Options, is_cut: bool) {
+        let mut kept = std::mem::take(&mut self.kept);
+        self.write_string(options, &kept, is_cut);
+        kept.clear();
+    }
+
+    fn write_string(&mut self, options: &Options, kept: &[u8], is_cut: bool) {
         let out = self.out();
         let dots = if is_cut { "..." } else { "" };
-        let valid = match std::str::from_utf8(&kept) {
+        let valid = match std::str::from_utf8(kept) {
             Ok(text) => Some(text),
             // The cut went through a character.
             Err(error) if is_cut && error.error_len().is_none() && options.values == Values::AsSent => {
@@ -470,14 +488,13 @@ impl MessageReader {
             _ if options.strings == Strings::Obfuscated => out.extend_from_slice(b"\"*\""),
             Some(text) => render::quoted(out, text, dots),
             None => {
-                render::hexadecimal(out, &kept);
+                hexadecimal(out, kept);
                 match options.values {
                     Values::AsSent => out.extend_from_slice(dots.as_bytes()),
-                    Values::Packetbeat => render::hexadecimal(out, dots.as_bytes()),
+                    Values::Packetbeat => hexadecimal(out, dots.as_bytes()),
                 }
             }
         }
-        self.kept = kept;
     }
 
     fn open(&mut self, bracket: &[u8], shape: Shape) -> Result<(), Failure> {

@@ -268,6 +268,7 @@ impl Parser for ThriftParser {
         } else {
             if !side.reader.is_inside() {
                 self.session.replies_may_be_lost(direction.opposite());
+                self.session.calls_may_be_lost(direction);
             }
             self.abandon(context, direction, Extent::Lost);
         }
@@ -282,6 +283,7 @@ impl Parser for ThriftParser {
             _ => {
                 side.lose_step();
                 self.session.replies_may_be_lost(direction.opposite());
+                self.session.calls_may_be_lost(direction);
                 return AfterGap::Restart;
             }
         }

@@ -3,23 +3,28 @@
 
 use std::fmt::Write as _;
 
-use crate::protocols::text::Text;
+use crate::protocols::text::{Text, hexadecimal};
 
 /// `"text"` with Go's escapes; `dots` stand where it was cut.
 pub fn quoted(out: &mut Text, text: &str, dots: &str) {
     out.push(b'"');
-    for character in text.chars() {
+    let mut rest = text;
+    loop {
+        let plain = rest.bytes().position(|byte| !is_plain(byte)).unwrap_or(rest.len());
+        let (run, tail) = rest.split_at_checked(plain).unwrap_or((rest, ""));
+        out.extend_from_slice(run.as_bytes());
+        let mut characters = tail.chars();
+        let Some(character) = characters.next() else { break };
         escaped(out, character);
+        rest = characters.as_str();
     }
     out.extend_from_slice(dots.as_bytes());
     out.push(b'"');
 }
 
-/// Two digits a byte.
-pub fn hexadecimal(out: &mut Text, bytes: &[u8]) {
-    for byte in bytes {
-        format(out, format_args!("{byte:02x}"));
-    }
+/// Whether it stands for itself.
+fn is_plain(byte: u8) -> bool {
+    matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\'
 }
 
 /// 8-4-4-4-12 digits.
@@ -28,7 +33,7 @@ pub fn uuid(out: &mut Text, bytes: &[u8; 16]) {
         if matches!(index, 4 | 6 | 8 | 10) {
             out.push(b'-');
         }
-        format(out, format_args!("{byte:02x}"));
+        hexadecimal(out, &[*byte]);
     }
 }
 
@@ -41,7 +46,7 @@ pub fn double(out: &mut Text, value: f64) {
     }
 }
 
-pub fn format(out: &mut Text, arguments: std::fmt::Arguments<'_>) {
+fn format(out: &mut Text, arguments: std::fmt::Arguments<'_>) {
     // Writing into memory does not fail.
     let _ = out.write_fmt(arguments);
 }
@@ -57,7 +62,6 @@ fn escaped(out: &mut Text, character: char) {
         '\r' => b"\\r",
         '\t' => b"\\t",
         '\x0b' => b"\\v",
-        ' '..='~' => return out.push(character as u8),
         '\0'..='\x7f' => return format(out, format_args!("\\x{:02x}", character as u32)),
         _ if is_printable(character) => {
             return out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());

@@ -37,6 +37,8 @@ pub struct Call {
     is_followed: bool,
     /// Bytes from the server were lost while it waited.
     reply_may_be_lost: bool,
+    /// Bytes from the client were lost while it waited, and maybe later calls.
+    calls_may_be_lost: bool,
 }
 
 impl Call {
@@ -96,6 +98,7 @@ impl Session {
             extent: message.extent,
             is_followed: false,
             reply_may_be_lost: false,
+            calls_may_be_lost: false,
         };
         if message.kind == MessageType::Oneway || self.is_two_way(&call) == Some(false) {
             return event::publish(context, &self.options, &call, None, Ending::Oneway);
@@ -123,21 +126,28 @@ impl Session {
         event::publish(context, &self.options, &call, shown, Ending::Answered);
     }
 
-    /// Whether the reply to a waiting call may be lost, and a call that looks the same was sent since.
+    /// Whether the reply to a waiting call may be lost, and a call that looks the same was sent since, or may have been.
     fn is_overtaken(&self, index: usize) -> bool {
         let Some(call) = self.waiting.get(index).filter(|call| call.reply_may_be_lost) else { return false };
-        self.waiting.iter().skip(index + 1).any(|later| {
-            !later.reply_may_be_lost
-                && later.requests == call.requests
-                && later.sequence == call.sequence
-                && *later.name == *call.name
-        })
+        call.calls_may_be_lost
+            || self.waiting.iter().skip(index + 1).any(|later| {
+                !later.reply_may_be_lost
+                    && later.requests == call.requests
+                    && later.sequence == call.sequence
+                    && *later.name == *call.name
+            })
     }
 
     /// Bytes are missing among the replies to calls that go in a direction.
     pub fn replies_may_be_lost(&mut self, requests: Direction) {
         let calls = self.waiting.iter_mut().filter(|call| call.requests == requests);
         calls.for_each(|call| call.reply_may_be_lost = true);
+    }
+
+    /// Bytes are missing among the calls that go in a direction.
+    pub fn calls_may_be_lost(&mut self, requests: Direction) {
+        let calls = self.waiting.iter_mut().filter(|call| call.requests == requests);
+        calls.for_each(|call| call.calls_may_be_lost = true);
     }
 
     /// A direction ended: its sender waits for no reply, or gives none any more.

@@ -1,5 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Indents JSON that is known to be well-formed, two spaces a level, as Go's `json.Indent(…, "", "  ")` does.
+//! JSON documents on one line or indented: indents what is known to be well-formed, two spaces a level, as Go's `json.Indent(…, "", "  ")` does.
+
+/// How a JSON document is laid out (`codec.json.pretty`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Layout {
+    #[default]
+    Lines,
+    Pretty,
+}
 
 /// Appends `json` to `out`, indented. Empty objects and lists stay on one line.
 pub fn indent(json: &[u8], out: &mut Vec<u8>) {

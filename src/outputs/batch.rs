@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-//! Batches: what one request carries.
+//! Batches: what goes out together, in one request or window.
 
 use crate::event::chunk::Slice;
 
