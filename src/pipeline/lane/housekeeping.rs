@@ -10,8 +10,8 @@ use crate::flow::record::Report;
 const HOUSEKEEPING_BURSTS: u32 = 32;
 /// A busy source is asked for its statistics every so many bursts.
 const STATISTICS_BURSTS: u32 = 2048;
-/// Flows and slots of the timer wheel looked at per burst, at most: two for each packet of a full one.
-const EXPIRY_BUDGET: usize = 2 * BURST;
+/// Flows and slots of the timer wheel looked at per burst, at most. Every packet may begin a flow that reports some times before it ends.
+const EXPIRY_BUDGET: usize = 8 * BURST;
 /// So many flows before its end the memory of a flow is asked for.
 const AHEAD: usize = 4;
 
