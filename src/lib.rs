@@ -2,6 +2,7 @@
 //! Wirebeat: a DPDK-native network analyser with Packetbeat's configuration and events.
 #![deny(unsafe_code)]
 
+pub mod arch;
 pub mod bench;
 pub mod capture;
 pub mod cli;

@@ -17,7 +17,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("event", &[]),
     ("stream", &[]),
     ("config", &[]),
-    ("flow", &["wire", "event"]),
+    ("flow", &["arch", "wire", "event"]),
     ("processors", &["config", "event", "flow", "wire"]),
     ("protocols", &["config", "event", "flow", "stream", "wire"]),
     ("capture", &["flow", "wire"]),

@@ -16,7 +16,8 @@ use super::{BURST, Burst, Origin, Packet, Pressure, Received, Share, Source, Sou
 use crate::wire::LinkType;
 
 const MAX_RECORD_BYTES: usize = 16 << 20;
-const BUFFER_BYTES: usize = 1 << 20;
+/// What was read is still in the cache of the core when it is decoded.
+const BUFFER_BYTES: usize = 256 << 10;
 /// Records of one call, with those that a filter leaves out.
 const MAX_LOOKED_AT: usize = 1024;
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 //! Flows: their key, the table with its expiry by packet time, and their reports. Knows no protocol.
 
+mod base64;
 pub mod community_id;
 pub mod identity;
+mod index;
 pub mod key;
 pub mod perimeter;
 pub mod realm;

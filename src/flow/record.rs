@@ -3,14 +3,11 @@
 
 use std::net::IpAddr;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
-
 use super::identity::{Identity, MacAddresses};
-use super::key::{Orientation, folded};
+use super::key::{FlowKey, folded};
 use super::realm::{self, KeyParts};
-use super::table::{Count, FlowEntry};
-use super::{Selector, community_id};
+use super::table::{Count, Details, FlowEntry, Record};
+use super::{Selector, base64, community_id};
 use crate::event::{Event, Field, Value, field};
 use crate::wire::{AddressPair, IpAddress};
 
@@ -61,17 +58,16 @@ pub enum Followed {
 /// Sets the fields of a flow's report.
 pub fn fill(
     event: &mut Event,
-    entry: &FlowEntry,
-    identity: &Identity,
+    (entry, details, identity): (&FlowEntry, &Details, &Identity),
     report: Report,
     followed: Followed,
     time_ns: i64,
 ) {
     let key = &entry.key;
     let ends = [(key.low, key.low_port), (key.high, key.high_port)];
-    let [source, destination] = match entry.forward {
-        Orientation::LowToHigh => ends,
-        Orientation::HighToLow => [ends[1], ends[0]],
+    let [source, destination] = match entry.record {
+        Record::HighToLow => [ends[1], ends[0]],
+        _ => ends,
     };
     event.time(field::_TIMESTAMP, time_ns);
     event.constant(field::TYPE, "flow");
@@ -85,11 +81,14 @@ pub fn fill(
             list.constant("end");
         }
     });
-    event.time(field::EVENT_START, entry.first_ns);
+    event.time(field::EVENT_START, details.first_ns);
     event.time(field::EVENT_END, entry.last_ns);
-    event.signed(field::EVENT_DURATION, entry.last_ns.saturating_sub(entry.first_ns));
+    event.signed(field::EVENT_DURATION, entry.last_ns.saturating_sub(details.first_ns));
     event.boolean(field::FLOW_FINAL, report == Report::Final);
-    event.format(field::FLOW_ID, format_args!("{}", FlowId::new(entry, identity, source, destination, followed)));
+    let id = FlowId::new(entry.key, details.first_ns, identity, (source, destination), followed);
+    let mut text = [0; FlowId::TEXT_BYTES];
+    let length = base64::encode(id.bytes(), &mut text);
+    event.text(field::FLOW_ID, &text[..length]);
     match identity.vlans.ids() {
         [] => {}
         [vlan] => event.unsigned(field::FLOW_VLAN, u64::from(*vlan)),
@@ -102,7 +101,7 @@ pub fn fill(
         event.set(field::DESTINATION_MAC, Value::Mac(ethernet.destination.0));
     }
     if key.is_ip() {
-        network(event, entry, identity, source, destination);
+        network(event, (key.protocol, details.icmp), identity, source, destination);
     }
     realm::fill(event, &identity.tunnels, identity.outer.as_ref());
     let [forward, reverse] = entry.counts;
@@ -121,7 +120,7 @@ fn counts(event: &mut Event, count: Count, packets: Field, bytes: Field) {
 
 fn network(
     event: &mut Event,
-    entry: &FlowEntry,
+    (protocol, icmp): (u8, (u8, u8)),
     identity: &Identity,
     source: (IpAddress, u16),
     destination: (IpAddress, u16),
@@ -148,21 +147,20 @@ fn network(
         }
     }
     event.constant(field::NETWORK_TYPE, if outermost.source.is_ipv4() { "ipv4" } else { "ipv6" });
-    let icmp = entry.icmp.unwrap_or_default();
-    let (transport, selector) = match entry.key.protocol {
+    let (transport, selector) = match protocol {
         6 => (Some("tcp"), Selector::Ports { source: source.1, destination: destination.1 }),
         17 => (Some("udp"), Selector::Ports { source: source.1, destination: destination.1 }),
         1 => ((icmp != (0, 0)).then_some("icmp"), Selector::Icmp { kind: icmp.0, code: icmp.1 }),
         58 => ((icmp != (0, 0)).then_some("ipv6-icmp"), Selector::Icmp6 { kind: icmp.0, code: icmp.1 }),
         _ => return,
     };
-    if matches!(entry.key.protocol, 6 | 17) {
+    if matches!(protocol, 6 | 17) {
         event.unsigned_if_any(field::SOURCE_PORT, u64::from(source.1));
         event.unsigned_if_any(field::DESTINATION_PORT, u64::from(destination.1));
     }
     if let Some(transport) = transport {
         event.constant(field::NETWORK_TRANSPORT, transport);
-        let id = community_id(&outermost, entry.key.protocol, selector, 0);
+        let id = community_id(&outermost, protocol, selector, 0);
         event.text(field::NETWORK_COMMUNITY_ID, id.as_str());
     }
 }
@@ -172,21 +170,23 @@ fn network(
 /// it is made of the flow's key and start, so that it does not depend on the number of workers. A flow in a tunnel has one too,
 /// of the tunnel.
 struct FlowId {
-    bytes: [u8; 160],
+    bytes: [u8; FlowId::BYTES],
     length: usize,
 }
 
 impl FlowId {
+    const BYTES: usize = 160;
+    const TEXT_BYTES: usize = Self::BYTES.div_ceil(3) * 4;
     const HEAD: usize = 17;
 
     fn new(
-        entry: &FlowEntry,
+        key: FlowKey,
+        first_ns: i64,
         identity: &Identity,
-        source: (IpAddress, u16),
-        destination: (IpAddress, u16),
+        (source, destination): ((IpAddress, u16), (IpAddress, u16)),
         followed: Followed,
     ) -> FlowId {
-        let mut id = FlowId { bytes: [0; 160], length: Self::HEAD };
+        let mut id = FlowId { bytes: [0; Self::BYTES], length: Self::HEAD };
         id.bytes[2..14].fill(0xff);
         let mut order = std::cmp::Ordering::Equal;
         if let Some(ethernet) = &identity.ethernet {
@@ -201,14 +201,14 @@ impl FlowId {
             id.part(2, &vlan.to_le_bytes());
         }
         id.bytes[15] = vlans.len().min(2) as u8;
-        if entry.key.is_ip() {
+        if key.is_ip() {
             if let Some(outer) = identity.outer.filter(|_| identity.tunnels.is_ip_in_ip()) {
                 id.address(3, 5, outer.source, outer.destination, &mut order);
                 id.bytes[16] += 1;
             }
             id.address(4, 6, source.0, destination.0, &mut order);
             id.bytes[16] += 1;
-            let ports = match entry.key.protocol {
+            let ports = match key.protocol {
                 17 => Some(9),
                 6 => Some(10),
                 _ => None,
@@ -216,10 +216,10 @@ impl FlowId {
             if let Some(bit) = ports {
                 id.pair(bit, &source.1.to_le_bytes(), &destination.1.to_le_bytes(), &mut order);
             }
-            if followed == Followed::Yes && entry.key.protocol == 6 {
-                let words: [u64; 6] = bytemuck::cast(entry.key);
+            if followed == Followed::Yes && key.protocol == 6 {
+                let words: [u64; 6] = bytemuck::cast(key);
                 let number =
-                    words.iter().fold(entry.first_ns as u64, |sum, word| folded(sum ^ 0x9e37_79b9, word ^ 0x7f4a_7c15));
+                    words.iter().fold(first_ns as u64, |sum, word| folded(sum ^ 0x9e37_79b9, word ^ 0x7f4a_7c15));
                 id.part(11, &number.to_le_bytes());
             } else if !identity.tunnels.is_empty() && !identity.tunnels.is_ip_in_ip() {
                 let (vlans, outer) = (&identity.vlans, identity.outer.as_ref());
@@ -228,6 +228,10 @@ impl FlowId {
             }
         }
         id
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 
     fn address(
@@ -263,13 +267,5 @@ impl FlowId {
     fn append(&mut self, bytes: &[u8]) {
         self.bytes[self.length..self.length + bytes.len()].copy_from_slice(bytes);
         self.length += bytes.len();
-    }
-}
-
-impl std::fmt::Display for FlowId {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let mut text = [0; 220];
-        let length = STANDARD_NO_PAD.encode_slice(&self.bytes[..self.length], &mut text).unwrap_or(0);
-        formatter.write_str(std::str::from_utf8(&text[..length]).unwrap_or_default())
     }
 }

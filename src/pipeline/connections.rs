@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::counters::Counters;
 use super::parser_pool::ParserPool;
 use super::publisher::EventWriter;
+use crate::arch::prefetch;
 use crate::flow::table::FlowEntry;
 use crate::flow::{FlowKey, Orientation, Passage, Selector, community_id};
 use crate::protocols::detect::{Candidates, Decision, Detector, ProtocolName, Sender};
@@ -91,6 +92,14 @@ impl Connections {
             pools,
             looked_ns: i64::MIN,
             turns: 0,
+        }
+    }
+
+    /// Asks for the memory of a flow's state, if it has any.
+    #[inline]
+    pub fn prefetch(&self, place: u32) {
+        if let Some(slot) = self.slots.get(place as usize) {
+            prefetch(slot);
         }
     }
 

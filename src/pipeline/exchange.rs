@@ -42,7 +42,7 @@ impl Exchange {
     }
 
     /// A worker receives no more packets and so gives no more datagrams.
-    pub(super) fn end(&self, now_ns: i64) {
+    pub fn end(&self, now_ns: i64) {
         self.latest_ns.fetch_max(now_ns, Ordering::AcqRel);
         self.ended.fetch_add(1, Ordering::AcqRel);
     }

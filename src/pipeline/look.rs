@@ -11,7 +11,7 @@ pub struct Look {
     pub key: FlowKey,
     pub hash: u64,
     pub orientation: Orientation,
-    /// Where its flow was when the burst came, if it was.
+    /// Where its flow was most likely when the burst came.
     pub(super) flow: Option<FlowIndex>,
     /// Whether the packet is to be analysed here.
     pub goes_on: bool,

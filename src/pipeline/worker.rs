@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::lane::Lane;
 use super::look::Look;
+use crate::arch::prefetch_bytes;
 use crate::capture::{Burst, Packet, Pressure, Received, Source};
 use crate::wire::Transport;
 
@@ -14,6 +15,9 @@ use crate::wire::Transport;
 const STOP_GRACE: Duration = Duration::from_millis(150);
 /// … and so long at most.
 const STOP_LIMIT: Duration = Duration::from_millis(800);
+
+/// So many packets before its turn the memory of a packet is asked for.
+const AHEAD: usize = 3;
 
 pub struct Worker<S: Source> {
     pub source: S,
@@ -76,12 +80,18 @@ impl Lane {
         let mut looks = self.begin_burst();
         self.take_datagrams();
 
-        // Decode all, so that the misses of their flow look-ups overlap.
+        // Decode all, then find all: the waits for the memory of a burst's flows overlap.
         for (place, (packet, look)) in burst.iter().zip(&mut looks).enumerate() {
+            burst.get(place + AHEAD).iter().for_each(|later| prefetch_bytes(later.data));
             look.goes_on = self.look(packet, place, look);
         }
-        for (packet, look) in burst.iter().zip(&looks).filter(|(_, look)| look.goes_on) {
-            self.packet(packet, look);
+        let looks_here = &mut looks[..burst.len()];
+        looks_here.iter_mut().for_each(|look| self.prefetch_flow(look));
+        for (place, packet) in burst.iter().enumerate() {
+            looks_here[place..].get(AHEAD).iter().for_each(|look| self.prefetch_connection(look));
+            if looks_here[place].goes_on {
+                self.packet(packet, &looks_here[place]);
+            }
         }
         self.end_burst(looks);
     }

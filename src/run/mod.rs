@@ -388,6 +388,14 @@ fn work<S: Source>(
             pressure: source.pressure(),
         },
     );
+    let lane = match lane {
+        Ok(lane) => lane,
+        Err(sentence) => {
+            attachment.exchange.end(i64::MIN);
+            shared.stop.store(true, Ordering::Relaxed);
+            return (Err(sentence), Counters::new(settings.registry.sections.len()));
+        }
+    };
     let mut worker = Worker { source, lane };
     let outcome = worker.run(&shared.stop);
     (outcome, worker.lane.counters.clone())

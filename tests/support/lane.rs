@@ -93,7 +93,8 @@ impl Laboratory {
                 exchange: Arc::new(Exchange::new(1)),
                 pressure: Pressure::Lossless,
             },
-        );
+        )
+        .expect("there is address space");
         (lane, rings)
     }
 
