@@ -282,6 +282,40 @@ fn the_command_test_output_reaches_the_servers() {
     }
 }
 
+#[test]
+fn the_command_setup_loads_the_template_into_the_server() {
+    for address in search_servers() {
+        let home = tempfile::tempdir().expect("a temporary folder can be made");
+        let file = home.path().join("wirebeat.yml");
+        let name = unique("setup");
+        let text = format!(
+            "output.elasticsearch: {{hosts: ['{address}'], index: '{name}'}}\n\
+             setup.template: {{name: '{name}', pattern: '{name}*', settings.index.number_of_shards: 3}}\n"
+        );
+        std::fs::write(&file, text).expect("a writable folder");
+        for pass in ["loaded", "loaded again over itself"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_wirebeat"))
+                .args(["setup", "--strict.perms=false", "-c"])
+                .arg(&file)
+                .arg("--path.home")
+                .arg(home.path())
+                .output()
+                .expect("the program starts");
+            let (said, log) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+            assert!(output.status.success(), "{pass}: {said}{log}");
+            assert!(said.contains(&format!("Loaded index template {name}")), "{pass}: {said}{log}");
+            let answer = http(&address, "GET", &format!("/_index_template/{name}"));
+            let template = &answer["index_templates"][0]["index_template"];
+            assert_eq!(template["index_patterns"], serde_json::json!([format!("{name}*")]), "{pass}: {answer}");
+            let settings = &template["template"]["settings"]["index"];
+            assert_eq!(settings["number_of_shards"], "3", "{pass}: {settings}");
+            let fields = &template["template"]["mappings"]["properties"];
+            assert_eq!(fields["source"]["properties"]["ip"]["type"], "ip", "{pass}");
+            assert_eq!(fields["http"]["properties"]["response"]["properties"]["status_code"]["type"], "long", "{pass}");
+        }
+    }
+}
+
 /// Runs itself again, alone in a process, because it reads the masks of all threads.
 #[test]
 fn library_threads_stay_on_their_cores() {
