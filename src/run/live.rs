@@ -193,7 +193,8 @@ impl Opening {
             device: device.to_string(),
             snap_bytes: interface.snap_bytes,
             buffer_bytes: (interface.buffer_megabytes as usize).saturating_mul(1 << 20),
-            promiscuous: interface.promiscuous != Promiscuous::Off,
+            // libpcap from 1.10.5 on refuses what has no meaning there.
+            promiscuous: interface.promiscuous != Promiscuous::Off && device != ANY,
             filter: self.filter.clone(),
         };
         let open = |_| match PcapSource::open(&options) {
