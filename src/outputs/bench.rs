@@ -2,6 +2,7 @@
 //! Chunks for the tests of sinks.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use crossbeam_queue::ArrayQueue;
 
@@ -52,4 +53,27 @@ pub fn verdicts(sink: &mut (impl Sink + ?Sized)) -> Vec<(Vec<String>, Verdict)> 
     let mut all = Vec::new();
     sink.poll(&mut |slice, verdict| all.push((bodies(&slice), verdict)));
     all
+}
+
+/// Offers a slice, flushes, and waits until all that the sink holds is settled.
+pub fn settled(sink: &mut impl Sink, mut rest: Option<Slice>) -> Vec<(String, Verdict)> {
+    let end = Instant::now() + Duration::from_secs(30);
+    let mut all = Vec::new();
+    while rest.is_some() || sink.in_flight() > 0 {
+        rest = rest.and_then(|slice| sink.offer(slice));
+        if rest.is_none() {
+            sink.flush();
+        }
+        sink.poll(&mut |slice, verdict| {
+            all.extend(bodies(&slice).into_iter().map(|body| (body, verdict.clone())));
+        });
+        assert!(Instant::now() < end, "events are never settled: {all:?}");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    all
+}
+
+/// The same verdict for each of these events.
+pub fn all(bodies: &[String], verdict: Verdict) -> Vec<(String, Verdict)> {
+    bodies.iter().map(|body| (body.clone(), verdict.clone())).collect()
 }

@@ -13,7 +13,7 @@ use super::*;
 use crate::event::chunk::Slice;
 use crate::outputs::batch::{self, Batch};
 use crate::outputs::batch_sink::{BatchSink, HostBalance};
-use crate::outputs::bench::{append, bodies, chunk_of, chunk_with, numbered, slice_of};
+use crate::outputs::bench::{all, append, bodies, chunk_of, chunk_with, numbered, settled, slice_of};
 use crate::outputs::format_string::FormatString;
 use crate::outputs::shipper::{Shipper, ShipperOptions};
 use crate::outputs::{Sink, Verdict};
@@ -32,27 +32,6 @@ fn options(server: &Server) -> ElasticsearchOptions {
 /// Offers the events, flushes, and waits until all are settled.
 fn outcome(sink: &mut BatchSink, events: &[String]) -> Vec<(String, Verdict)> {
     settled(sink, Some(slice_of(events)))
-}
-
-fn settled(sink: &mut BatchSink, mut rest: Option<Slice>) -> Vec<(String, Verdict)> {
-    let end = Instant::now() + Duration::from_secs(30);
-    let mut all = Vec::new();
-    while rest.is_some() || sink.in_flight() > 0 {
-        rest = rest.and_then(|slice| sink.offer(slice));
-        if rest.is_none() {
-            sink.flush();
-        }
-        sink.poll(&mut |slice, verdict| {
-            all.extend(bodies(&slice).into_iter().map(|body| (body, verdict.clone())));
-        });
-        assert!(Instant::now() < end, "events are never settled");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    all
-}
-
-fn all(bodies: &[String], verdict: Verdict) -> Vec<(String, Verdict)> {
-    bodies.iter().map(|body| (body.clone(), verdict.clone())).collect()
 }
 
 #[test]

@@ -7,9 +7,8 @@ use std::time::{Duration, Instant};
 
 use super::window::WindowSize;
 use super::*;
-use crate::event::chunk::Slice;
 use crate::outputs::batch_sink::{Backoff, BatchSink, HostBalance};
-use crate::outputs::bench::{bodies, numbered, slice_of};
+use crate::outputs::bench::{all, bodies, numbered, settled, slice_of};
 use crate::outputs::peer::Host;
 use crate::outputs::{Sink, Verdict};
 use receiver::{Answer, Receiver};
@@ -27,27 +26,6 @@ fn outcome(sink: &mut BatchSink, events: &[String]) -> Vec<(String, Verdict)> {
     let mut all = settled(sink, Some(slice_of(events)));
     all.sort_by_key(|(body, _)| events.iter().position(|event| event == body));
     all
-}
-
-fn settled(sink: &mut BatchSink, mut rest: Option<Slice>) -> Vec<(String, Verdict)> {
-    let end = Instant::now() + Duration::from_secs(30);
-    let mut all = Vec::new();
-    while rest.is_some() || sink.in_flight() > 0 {
-        rest = rest.and_then(|slice| sink.offer(slice));
-        if rest.is_none() {
-            sink.flush();
-        }
-        sink.poll(&mut |slice, verdict| {
-            all.extend(bodies(&slice).into_iter().map(|body| (body, verdict.clone())));
-        });
-        assert!(Instant::now() < end, "events are never settled: {all:?}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    all
-}
-
-fn all(bodies: &[String], verdict: Verdict) -> Vec<(String, Verdict)> {
-    bodies.iter().map(|body| (body.clone(), verdict.clone())).collect()
 }
 
 #[test]

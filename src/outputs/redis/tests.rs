@@ -3,14 +3,14 @@ mod server;
 
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::config::Security;
 use super::reply::{self, Reply, ReplyError};
 use super::*;
 use crate::event::chunk::Slice;
 use crate::outputs::batch_sink::{Backoff, BatchSink, HostBalance};
-use crate::outputs::bench::{append, bodies, chunk_with, numbered, slice_of};
+use crate::outputs::bench::{all, append, bodies, chunk_with, numbered, settled, slice_of};
 use crate::outputs::format_string::FormatString;
 use crate::outputs::pretty::Layout;
 use crate::outputs::{Sink, Verdict};
@@ -30,27 +30,6 @@ fn outcome(sink: &mut BatchSink, slice: Slice) -> Vec<(String, Verdict)> {
     let mut all = settled(sink, Some(slice));
     all.sort_by_key(|(body, _)| order.iter().position(|event| event == body));
     all
-}
-
-fn settled(sink: &mut BatchSink, mut rest: Option<Slice>) -> Vec<(String, Verdict)> {
-    let end = Instant::now() + Duration::from_secs(30);
-    let mut all = Vec::new();
-    while rest.is_some() || sink.in_flight() > 0 {
-        rest = rest.and_then(|slice| sink.offer(slice));
-        if rest.is_none() {
-            sink.flush();
-        }
-        sink.poll(&mut |slice, verdict| {
-            all.extend(bodies(&slice).into_iter().map(|body| (body, verdict.clone())));
-        });
-        assert!(Instant::now() < end, "events are never settled: {all:?}");
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    all
-}
-
-fn all(bodies: &[String], verdict: Verdict) -> Vec<(String, Verdict)> {
-    bodies.iter().map(|body| (body.clone(), verdict.clone())).collect()
 }
 
 /// Events whose lists are these; an empty one is the output's own.
