@@ -2,14 +2,16 @@
 //! What the program does with the machine: `wirebeat.cpus`, read back from every thread's mask, and the commands that look at it.
 
 mod support;
+#[path = "support/threads.rs"]
+mod threads;
 
-use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
 use rustix::thread::sched_getaffinity;
 use support::program::Program;
+use threads::{Running, threads};
 
 #[test]
 fn workers_have_their_cpus_to_themselves() {
@@ -42,11 +44,14 @@ fn workers_have_their_cpus_to_themselves() {
             .spawn()
             .expect("the program starts");
         let running = Running(child);
-        let threads = running.threads(&["worker-0", library]);
+        let threads = threads_with(running.0.id(), &["worker-0", library]);
         for (name, allowed) in &threads {
             match name.starts_with("worker-") {
-                true => assert_eq!(*allowed, own.to_string(), "{threads:?}"),
-                false => assert!(!on(allowed, own) && on(allowed, other), "{name} is on {allowed}: {threads:?}"),
+                true => assert_eq!(*allowed, BTreeSet::from([own]), "{threads:?}"),
+                false => assert!(
+                    !allowed.contains(&own) && allowed.contains(&other),
+                    "{name} is on {allowed:?}: {threads:?}"
+                ),
             }
         }
     }
@@ -92,45 +97,17 @@ fn preflight_says_what_is_missing_and_changes_nothing() {
     assert_eq!((undone.code, undone.stdout.as_str()), (Some(0), "nothing is to be taken back\n"), "{}", undone.stderr);
 }
 
-struct Running(Child);
-
-impl Running {
-    /// Names and masks of all threads, once those with these names are there.
-    fn threads(&self, wanted: &[&str]) -> BTreeMap<String, String> {
-        let limit = Instant::now() + Duration::from_secs(60);
-        loop {
-            let threads = self.read();
-            if wanted.iter().all(|name| threads.keys().any(|thread| thread.starts_with(name))) {
-                // Whatever starts beside them.
-                std::thread::sleep(Duration::from_millis(300));
-                return self.read();
-            }
-            assert!(Instant::now() < limit, "{wanted:?} of {threads:?}");
-            std::thread::sleep(Duration::from_millis(20));
+/// The threads of a program, once those with these names are there.
+fn threads_with(process: u32, wanted: &[&str]) -> Vec<(String, BTreeSet<usize>)> {
+    let limit = Instant::now() + Duration::from_secs(60);
+    loop {
+        let found = threads(process);
+        if wanted.iter().all(|name| found.iter().any(|(thread, _)| thread.starts_with(name))) {
+            // Whatever starts beside them.
+            std::thread::sleep(Duration::from_millis(300));
+            return threads(process);
         }
+        assert!(Instant::now() < limit, "{wanted:?} of {found:?}");
+        std::thread::sleep(Duration::from_millis(20));
     }
-
-    fn read(&self) -> BTreeMap<String, String> {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.0.id())).into_iter().flatten().flatten();
-        let read = |task: std::fs::DirEntry| {
-            let status = std::fs::read_to_string(task.path().join("status")).ok()?;
-            let value = |key: &str| Some(status.lines().find_map(|line| line.strip_prefix(key))?.trim().to_owned());
-            Some((format!("{} {}", value("Name:")?, value("Pid:")?), value("Cpus_allowed_list:")?))
-        };
-        tasks.filter_map(read).collect()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(pid) = Pid::from_raw(self.0.id() as i32) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
-        let _ = self.0.wait();
-    }
-}
-
-/// Whether a list such as `0-3,8` names a CPU.
-fn on(list: &str, cpu: usize) -> bool {
-    wirebeat::preflight::machine::cpu_list(list).contains(&cpu)
 }

@@ -2,6 +2,8 @@
 //! Which cores the threads of the running program may use: workers that have a core of their own have it for themselves.
 
 mod support;
+#[path = "support/threads.rs"]
+mod threads;
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -9,6 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::project;
+use threads::{Running, threads};
 
 #[test]
 fn no_thread_of_a_library_shares_a_core_with_a_worker() {
@@ -71,32 +74,4 @@ fn start(home: &Path, output: &str) -> Child {
 
 fn log(home: &Path) -> String {
     std::fs::read_to_string(home.join("log")).unwrap_or_default()
-}
-
-/// Name and cores of every thread. One that ends meanwhile is left out.
-fn threads(process: u32) -> Vec<(String, BTreeSet<usize>)> {
-    let Ok(entries) = std::fs::read_dir(format!("/proc/{process}/task")) else { return Vec::new() };
-    let status = entries.filter_map(|entry| std::fs::read_to_string(entry.ok()?.path().join("status")).ok());
-    let of = |status: String| {
-        let line = |name: &str| status.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
-        Some((line("Name:")?.to_string(), list(line("Cpus_allowed_list:")?)))
-    };
-    status.filter_map(of).collect()
-}
-
-/// `0-2,5`
-fn list(text: &str) -> BTreeSet<usize> {
-    let number = |text: &str| text.parse::<usize>().expect("a number of a core");
-    let parts = text.split(',').map(|part| part.split_once('-').unwrap_or((part, part)));
-    parts.flat_map(|(first, last)| number(first)..=number(last)).collect()
-}
-
-struct Running(Child);
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        // It may have ended.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
 }
