@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("web", ALL_BUT_RUN),
     ("anomaly", &["config", "event"]),
     ("bench", BENCH),
-    ("preflight", &[]),
+    ("preflight", &["cli"]),
     ("cli", &["config", "telemetry"]),
 ];
 

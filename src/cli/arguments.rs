@@ -4,6 +4,7 @@
 //! One-letter flags have a long form of one letter too, because Packetbeat accepts `--I` for `-I`. A boolean flag
 //! takes a value only after `=` (`-e=false`, `--strict.perms=false`). `super::order` has put the command in front.
 
+use super::Format;
 use crate::telemetry::log::RunEnvironment;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -129,15 +130,9 @@ pub struct PreflightArguments {
     pub undo: bool,
     /// How to print what was found
     #[arg(long, value_enum, default_value = "table")]
-    pub format: FindingsFormat,
+    pub format: Format,
     #[command(flatten)]
     pub binding: BindingArguments,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum FindingsFormat {
-    Table,
-    Json,
 }
 
 /// How NICs are bound.

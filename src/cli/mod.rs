@@ -76,10 +76,9 @@ pub enum Preflight {
 }
 
 /// How findings are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
     Table,
-    /// `--format json`
     Json,
 }
 
@@ -385,14 +384,7 @@ fn preflight_options(preflight: arguments::PreflightArguments) -> PreflightOptio
         (false, false) if preflight.binding.dry_run => Preflight::Apply,
         (false, false) => Preflight::Look,
     };
-    PreflightOptions {
-        task,
-        format: match preflight.format {
-            arguments::FindingsFormat::Table => Format::Table,
-            arguments::FindingsFormat::Json => Format::Json,
-        },
-        binding: binding_options(preflight.devices, preflight.binding),
-    }
+    PreflightOptions { task, format: preflight.format, binding: binding_options(preflight.devices, preflight.binding) }
 }
 
 fn binding_options(devices: Vec<String>, binding: arguments::BindingArguments) -> BindingOptions {

@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use super::Wanted;
 use super::guard;
 use super::machine::{self, Machine, Module};
+use crate::cli::Caution;
 
 /// Kernel drivers that leave a NIC to user space.
 pub const USER_SPACE_DRIVERS: [&str; 3] = ["vfio-pci", "igb_uio", "uio_pci_generic"];
@@ -29,13 +30,6 @@ pub enum Action {
     MountHugePages(PathBuf),
     /// Gives a NIC to a driver, `None` to whatever driver the kernel chooses.
     Bind { address: String, driver: Option<String> },
-}
-
-/// Whether a guarded interface is taken all the same (`--force`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Caution {
-    Refuse,
-    Force,
 }
 
 /// The command that would do the same, for `--dry-run`.

@@ -8,11 +8,11 @@ use dpdk_sys::{Eal, EalArguments, EalLog, Memory, Port, PortInformation};
 use super::dpdk::{is_dpdk, plan};
 use super::interface::Kind;
 use super::settings::Settings;
-use crate::cli::{self, BindingOptions, Deeds, Format, Preflight, PreflightOptions, RunOptions};
+use crate::cli::{BindingOptions, Deeds, Format, Preflight, PreflightOptions, RunOptions};
 use crate::config::Configuration;
 use crate::flow::Secret;
 use crate::outputs::config::Routing;
-use crate::preflight::actions::{self, Caution, Journal};
+use crate::preflight::actions::{self, Journal};
 use crate::preflight::{Action, Finding, Machine, Verdict, Wanted, checks, failures, json, table};
 
 /// What one worker with the default settings needs of DPDK's memory.
@@ -41,7 +41,7 @@ pub fn preflight(configuration: Result<Configuration, String>, options: &Preflig
     };
     let wanted = with_options(wanted, &options.binding);
     if options.task == Preflight::Apply {
-        let steps = actions::plan(&machine, &wanted, caution(&options.binding))?;
+        let steps = actions::plan(&machine, &wanted, options.binding.caution)?;
         if options.binding.deeds == Deeds::Shown {
             return Ok(shown(&steps, "nothing is to be done\n"));
         }
@@ -69,7 +69,7 @@ pub fn bind(configuration: Option<&Configuration>, options: &BindingOptions) -> 
     let machine = Machine::read(Path::new("/"));
     let mut steps = Vec::new();
     for device in &options.devices {
-        steps.extend(actions::bind(&machine, device, &options.driver, caution(options))?);
+        steps.extend(actions::bind(&machine, device, &options.driver, options.caution)?);
     }
     act(&machine, &journal(configuration), &steps, options.deeds)
 }
@@ -95,13 +95,6 @@ fn shown<T: ToString>(steps: &[T], nothing: &str) -> String {
     match steps.is_empty() {
         true => nothing.to_owned(),
         false => steps.iter().map(|step| step.to_string() + "\n").collect(),
-    }
-}
-
-fn caution(options: &BindingOptions) -> Caution {
-    match options.caution {
-        cli::Caution::Refuse => Caution::Refuse,
-        cli::Caution::Force => Caution::Force,
     }
 }
 
